@@ -1,0 +1,3 @@
+module github.com/netscript/auth
+
+go 1.26
