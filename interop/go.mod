@@ -1,0 +1,16 @@
+module github.com/netscript/auth/interop
+
+go 1.26.0
+
+// npm puts directories with Go files into some packages.
+ignore ./node_modules
+
+replace github.com/netscript/auth => ..
+
+require (
+	github.com/coreos/go-oidc/v3 v3.21.0
+	golang.org/x/net v0.62.0
+	golang.org/x/oauth2 v0.37.0
+)
+
+require github.com/go-jose/go-jose/v4 v4.1.4 // indirect
