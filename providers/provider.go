@@ -1,0 +1,144 @@
+package providers
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Kind is how a provider says who the user is.
+type Kind string
+
+const (
+	// OIDC: an OpenID provider. It issues ID tokens, and their verified claims are the identity.
+	OIDC Kind = "oidc"
+	// OAuth: an OAuth 2.0 server without ID tokens. The answer of its UserInfo endpoint is the identity.
+	OAuth Kind = "oauth"
+)
+
+// ClientAuth is how the client authenticates at the token endpoint. The zero value means: ClientSecretBasic if
+// a secret is configured, ClientAuthNone otherwise.
+type ClientAuth string
+
+const (
+	ClientSecretBasic ClientAuth = "client_secret_basic" // RFC 6749 section 2.3.1, HTTP Basic
+	ClientSecretPost  ClientAuth = "client_secret_post"  // RFC 6749 section 2.3.1, form parameters
+	ClientAuthNone    ClientAuth = "none"                // public client, PKCE only
+	PrivateKeyJWT     ClientAuth = "private_key_jwt"     // OpenID Connect Core section 9
+)
+
+// TenantPlaceholder stands for the tenant in Provider.TenantIssuer.
+const TenantPlaceholder = "{tenantid}"
+
+// Provider describes one identity provider. Start from a preset or from Define; a literal that skipped both
+// must pass Validate before it is used. Slices and maps belong to whoever built the value; Define copies them.
+type Provider struct {
+	// ID names the provider in URLs, records and configuration: [a-z0-9][a-z0-9-]{0,62}. Stored identities
+	// refer to it, so it must not change later.
+	ID string
+	// DisplayName is for a sign-in page. If empty, Define uses ID.
+	DisplayName string
+	// Kind is OIDC or OAuth. If empty, Define uses OIDC.
+	Kind Kind
+
+	// Issuer is the exact issuer identifier, compared byte for byte: some end in a slash, most do not. For
+	// OIDC it is required unless TenantIssuer is set. For OAuth it is the RFC 9207 iss that the provider
+	// sends; if empty, it sends none.
+	Issuer string
+	// TenantIssuer replaces Issuer for a provider that signs for many tenants, each under an issuer of its
+	// own: the issuer with TenantPlaceholder as one path segment, filled from the ID token's tid claim. The
+	// authorization, token and JWKS endpoints must then be explicit. If empty, there is one Issuer.
+	TenantIssuer string
+	// AllowedTenants lists the tenants whose users may sign in. Required with TenantIssuer.
+	AllowedTenants []string
+	// InsecureAnyTenant lets users of every tenant in, in place of AllowedTenants. Anyone can open a tenant
+	// and administers all claims in it, e-mail included: an application that trusts any claim but the subject
+	// can be taken over ("nOAuth").
+	InsecureAnyTenant bool
+
+	// Endpoints. For OIDC an empty one comes from discovery, and an explicit one wins over discovery. For
+	// OAuth the authorization, token and UserInfo endpoints are required, and an empty one does not exist.
+	AuthorizationEndpoint string
+	TokenEndpoint         string
+	UserInfoEndpoint      string
+	JWKSURI               string
+	RevocationEndpoint    string // RFC 7009 only, not a revocation call of some other form
+	EndSessionEndpoint    string // OpenID Connect RP-Initiated Logout
+	// LogoutRedirectParam is the parameter in which EndSessionEndpoint (also a discovered one) takes the
+	// return URL. If empty, post_logout_redirect_uri. With another name the request also needs client_id.
+	LogoutRedirectParam string
+	// EmailEndpoint answers the same bearer token with a JSON list of {email, primary, verified}, as GitHub's
+	// /user/emails does. If set, it is the only source of the e-mail address. If empty, there is none.
+	EmailEndpoint string
+	// UserInfoHeader is sent with the UserInfo and e-mail requests, besides Authorization. May be nil.
+	UserInfoHeader map[string]string
+
+	// Scopes are asked for unless the sign-in asks for others. If nil, Define uses openid, profile and email
+	// for OIDC and none for OAuth.
+	Scopes []string
+	// ScopeSeparator splits the granted scope in the token response. If empty, a space (RFC 6749 section
+	// 3.3); "," is the only other one.
+	ScopeSeparator string
+	// ClientAuth is how the client authenticates. If empty, it depends on whether a secret is configured.
+	ClientAuth ClientAuth
+	// AuthParams are added to the authorization request. The parameters that carry the protocol itself are
+	// refused. May be nil.
+	AuthParams map[string]string
+	// ResponseMode is "" (query) or "form_post".
+	ResponseMode string
+	// SigningAlgs are the accepted signature algorithms of ID tokens. If nil, RS256 only.
+	SigningAlgs []string
+	// RequireIss: the provider sends the RFC 9207 iss on every authorization response, so that one without
+	// it is refused. If false, the provider's metadata decides, and an iss that is present must match.
+	RequireIss bool
+
+	// Mapping says how the provider's answer becomes an identity. The zero value is OpenID Connect's own
+	// form.
+	Mapping Mapping
+}
+
+// Define completes and checks the description of a provider that has no preset. It fills what the fields'
+// comments say it fills, and copies slices and maps, so that p may be reused. The errors are those of
+// Provider.Validate.
+func Define(p Provider) (Provider, error) {
+	p = p.complete()
+	if err := p.Validate(); err != nil {
+		return Provider{}, err
+	}
+	return p, nil
+}
+
+// DefineInsecure is Define for a provider on the developer's own machine: it accepts what
+// Provider.ValidateInsecure accepts.
+func DefineInsecure(p Provider) (Provider, error) {
+	p = p.complete()
+	if err := p.ValidateInsecure(); err != nil {
+		return Provider{}, err
+	}
+	return p, nil
+}
+
+func (p Provider) complete() Provider {
+	p = p.clone()
+	p.DisplayName = cmp.Or(p.DisplayName, p.ID)
+	p.Kind = cmp.Or(p.Kind, OIDC)
+	if p.Scopes == nil && p.Kind == OIDC {
+		p.Scopes = openIDScopes()
+	}
+	return p
+}
+
+func openIDScopes() []string { return []string{"openid", "profile", "email"} }
+
+func (p Provider) clone() Provider {
+	p.AllowedTenants = slices.Clone(p.AllowedTenants)
+	p.UserInfoHeader = maps.Clone(p.UserInfoHeader)
+	p.Scopes = slices.Clone(p.Scopes)
+	p.AuthParams = maps.Clone(p.AuthParams)
+	p.SigningAlgs = slices.Clone(p.SigningAlgs)
+	p.Mapping.Claims = maps.Clone(p.Mapping.Claims)
+	for name, paths := range p.Mapping.Claims {
+		p.Mapping.Claims[name] = slices.Clone(paths)
+	}
+	return p
+}
