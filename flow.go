@@ -3,6 +3,7 @@ package auth
 import (
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // SignInParams is the input of [InteractiveFlowPort.SignIn].
@@ -96,5 +97,7 @@ func setCookies(w http.ResponseWriter, cookies []*http.Cookie) {
 // noStore keeps an answer that depends on a session out of every cache, also one that ignores Set-Cookie.
 func noStore(h http.Header) {
 	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Cookie")
+	if !slices.Contains(h.Values("Vary"), "Cookie") {
+		h.Add("Vary", "Cookie")
+	}
 }

@@ -57,14 +57,16 @@ type sessionJSON struct {
 }
 
 // MarshalJSON writes the wire form that the handler's routes use.
-func (s *Session) MarshalJSON() ([]byte, error) {
-	return json.Marshal(sessionJSON{
+func (s *Session) MarshalJSON() ([]byte, error) { return json.Marshal(s.wire()) }
+
+func (s *Session) wire() sessionJSON {
+	return sessionJSON{
 		ID: s.ID, UserID: s.UserID, ProviderID: s.ProviderID, State: s.State, Subject: s.Subject,
 		Scopes: list(s.Scopes), Roles: list(s.Roles), Claims: object(s.Claims),
 		IssuedAt: s.IssuedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 		LastUsedAt: optional(s.LastUsedAt), RefreshedAt: optional(s.RefreshedAt), RevokedAt: optional(s.RevokedAt),
 		UserAgent: s.UserAgent,
-	})
+	}
 }
 
 func list(s []string) []string {

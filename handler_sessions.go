@@ -1,0 +1,115 @@
+package auth
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+type sessionsAnswer struct {
+	Sessions []ownSession `json:"sessions"`
+}
+
+type deletedAnswer struct {
+	Revoked   bool   `json:"revoked"`
+	SessionID string `json:"sessionId"`
+}
+
+// ownSession is a session in the list of its user.
+type ownSession struct {
+	session *Session
+	current bool
+}
+
+// MarshalJSON writes the session with a member that says whether it is the one asking.
+func (s ownSession) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		sessionJSON
+		Current bool `json:"current"`
+	}{s.session.wire(), s.current})
+}
+
+// serveSessions lists the caller's own sessions.
+func (h *Handler) serveSessions(w http.ResponseWriter, r *http.Request) {
+	own, ok := h.ownSession(w, r, "sessions")
+	if !ok {
+		return
+	}
+	setCookies(w, own.Cookies)
+	sessions, err := h.admin.ListSessions(r.Context(), own.Session.UserID)
+	if err != nil {
+		h.fail(w, r, failure{op: "sessions", err: notTheCaller(err)})
+		return
+	}
+	answer := sessionsAnswer{Sessions: []ownSession{}}
+	for _, s := range sessions {
+		if s != nil && s.UserID == own.Session.UserID {
+			answer.Sessions = append(answer.Sessions, ownSession{s, s.ID == own.Session.ID})
+		}
+	}
+	h.answer(w, r, "sessions", answer)
+}
+
+// serveDeleteSession ends one of the caller's own sessions. Another user's and one that does not exist are refused
+// alike.
+func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
+	const op = "delete session"
+	own, ok := h.ownSession(w, r, op)
+	if !ok {
+		return
+	}
+	id := r.PathValue("id")
+	if id == own.Session.ID && h.signOut != nil {
+		h.deleteCurrent(w, r, id)
+		return
+	}
+	setCookies(w, own.Cookies)
+	s, err := h.admin.SessionByID(r.Context(), id)
+	if class, _ := classify(err); err != nil && class != ErrUnauthenticated {
+		h.fail(w, r, failure{op: op, err: err})
+		return
+	}
+	if err != nil || s == nil || s.ID != id || s.UserID != own.Session.UserID {
+		h.fail(w, r, failure{op: op, err: &Error{Code: CodeForbidden, Backend: h.backend.Name(), Op: op}})
+		return
+	}
+	if err := h.admin.RevokeSession(r.Context(), id); err != nil {
+		h.fail(w, r, failure{op: op, err: notTheCaller(err)})
+		return
+	}
+	h.answer(w, r, op, deletedAnswer{true, id})
+}
+
+// deleteCurrent is a sign-out: the cookie goes too.
+func (h *Handler) deleteCurrent(w http.ResponseWriter, r *http.Request, id string) {
+	if _, err := h.endSession(w, r, SignOutParams{SessionID: id}); err != nil {
+		h.fail(w, r, failure{op: "delete session", err: err, data: map[string]any{"revoked": false}})
+		return
+	}
+	h.answer(w, r, "delete session", deletedAnswer{true, id})
+}
+
+// ownSession returns the authentication of a caller that has a session, or answers and returns false. An API key has
+// none: it manages nobody's sessions.
+func (h *Handler) ownSession(w http.ResponseWriter, r *http.Request, op string) (*Authentication, bool) {
+	if h.admin == nil {
+		h.fail(w, r, failure{op: op, err: Unsupported(h.backend.Name(), op, "the backend does not manage sessions")})
+		return nil, false
+	}
+	a, err := authenticate(h.backend, r)
+	if err == nil && (a.Session == nil || a.Session.UserID == "" || a.Session.ID == "") {
+		err = &Error{Code: CodeForbidden, Backend: h.backend.Name(), Op: op}
+	}
+	if err != nil {
+		h.fail(w, r, failure{op: op, err: err})
+		return nil, false
+	}
+	return a, true
+}
+
+// notTheCaller keeps an administrative error from being read as a verdict on the caller, who is authenticated.
+func notTheCaller(err error) error {
+	if class, _ := classify(err); class == ErrUnauthenticated {
+		return undecided{err}
+	}
+	return err
+}

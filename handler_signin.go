@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"errors"
+	"net/http"
+)
+
+const maxAppState = 1024
+
+type signInJSON struct {
+	Started     bool   `json:"started"`
+	ProviderID  string `json:"providerId"`
+	RedirectURL string `json:"redirectUrl"`
+	State       string `json:"state"`
+}
+
+// serveSignIn starts a sign-in. A POST that asks for JSON gets the address to go to; everything else is sent there.
+func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request) {
+	f := failure{op: "signin", navigation: true, retry: true}
+	if h.flow == nil {
+		f.err = Unsupported(h.backend.Name(), f.op, "the backend is not interactive")
+		h.fail(w, r, f)
+		return
+	}
+	p, err := signInParams(w, r)
+	if err != nil {
+		f.err = err
+		h.fail(w, r, f)
+		return
+	}
+	to, err := h.flow.SignIn(r, p)
+	if err == nil && (to == nil || to.Location == "") {
+		err = noResult(h.backend, f.op)
+	}
+	if err != nil {
+		f.err, f.providerID = err, h.knownProvider(p.ProviderID)
+		h.fail(w, r, f)
+		return
+	}
+	if r.Method != http.MethodPost || !wantsJSON(r) {
+		to.ServeHTTP(w, r)
+		return
+	}
+	setCookies(w, to.Cookies)
+	h.answer(w, r, f.op, signInJSON{true, to.ProviderID, to.Location, to.State})
+}
+
+// signInParams reads the query of a GET and the body of a POST. Only a POST, which another site cannot send, sets the
+// application's state.
+func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) {
+	in, err := readInput(w, r)
+	if err != nil {
+		return SignInParams{}, err
+	}
+	p := SignInParams{
+		ProviderID: in.text("providerId"),
+		ReturnTo:   in.text("redirectTo", "returnTo"),
+		LoginHint:  in.text("loginHint"),
+		Scopes:     in.scopes("scopes"),
+	}
+	if r.Method == http.MethodPost {
+		p.State = in.text("state")
+	}
+	if len(p.State) > maxAppState {
+		in.complain("state", "longer than 1024 bytes")
+	}
+	return p, in.err("signin")
+}
+
+// knownProvider returns the provider that an operation was about, or "" when that is not certain. It never returns an id
+// that only the request knows.
+func (h *Handler) knownProvider(requested string) string {
+	providers := h.backend.Providers()
+	if requested == "" && len(providers) == 1 {
+		return providers[0].ID
+	}
+	for _, p := range providers {
+		if p.ID == requested {
+			return p.ID
+		}
+	}
+	return ""
+}
+
+// noResult is the error for a backend that broke its contract: a nil error without a result.
+func noResult(b AuthBackendPort, op string) error {
+	return &Error{Code: CodeInternal, Backend: b.Name(), Op: op, Err: errors.New("the backend returned no result")}
+}

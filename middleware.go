@@ -1,0 +1,195 @@
+package auth
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// RequireAuth lets a request through only when a says who sent it, and puts the [Authentication] into its context for
+// [FromContext]. Nobody gets 401, "could not tell" 503. Cookies of a renewed session are set before the next handler
+// runs. It is Guard{Authenticator: a}.RequireAuth.
+func RequireAuth(a AuthenticatorPort) func(http.Handler) http.Handler {
+	return Guard{Authenticator: a}.RequireAuth
+}
+
+// RequireScopes lets an authenticated request through only when its principal has every one of scopes. It belongs inside
+// [RequireAuth]: a request that no middleware of this package has authenticated gets 401, and one that lacks a scope
+// gets 403 (RFC 6750, section 3.1).
+func RequireScopes(scopes ...string) func(http.Handler) http.Handler {
+	return demand{scopes: append([]string(nil), scopes...)}.middleware
+}
+
+// RequireRoles is [RequireScopes] for roles.
+func RequireRoles(roles ...string) func(http.Handler) http.Handler {
+	return demand{roles: append([]string(nil), roles...)}.middleware
+}
+
+// Guard is the configuration of the middleware. It is copied when a method is called.
+type Guard struct {
+	// Authenticator decides who sent a request: a backend. If nil, every request is refused with 503.
+	Authenticator AuthenticatorPort
+	// SignInPath is the sign-in route, such as "/api/v1/auth/signin". A browser that navigates with GET and is nobody
+	// is sent there, with the address it wanted in the query parameter returnTo. If empty, it gets 401 like the rest.
+	SignInPath string
+	// Logger is told of failures. If nil, nobody is.
+	Logger *slog.Logger
+}
+
+// RequireAuth is the middleware that the function [RequireAuth] describes.
+//
+// Answers of the next handler get Cache-Control: no-store and Vary: Cookie unless it sets its own: a shared cache must
+// not keep an answer that depends on who asked, nor the cookie of a renewed session.
+func (g Guard) RequireAuth(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r, ok := g.admit(w, r); ok {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// OptionalAuth lets also a request through that nobody sent; [FromContext] is false for it. "Could not tell" is 503 here
+// too: it is not the same as nobody.
+func (g Guard) OptionalAuth(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		noStore(w.Header())
+		a, err := authenticate(g.Authenticator, r)
+		if err == nil {
+			setCookies(w, a.Cookies)
+			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), a)))
+			return
+		}
+		if class, _ := classify(err); class != ErrUnauthenticated {
+			g.refuse(w, r, err)
+			return
+		}
+		setCookies(w, errorCookies(err))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// admit returns the request with its authentication, or answers and returns false.
+func (g Guard) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	noStore(w.Header())
+	a, err := authenticate(g.Authenticator, r)
+	if err != nil {
+		g.refuse(w, r, err)
+		return nil, false
+	}
+	setCookies(w, a.Cookies)
+	return r.WithContext(NewContext(r.Context(), a)), true
+}
+
+// refuse answers a request that is not let through.
+func (g Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if g.Logger != nil {
+		logFailure(g.Logger, r, "guard", err)
+	}
+	setCookies(w, errorCookies(err))
+	if class, _ := classify(err); class == ErrUnauthenticated && g.leadsToSignIn(r) {
+		(&Redirect{Location: g.SignInPath + "?returnTo=" + url.QueryEscape(r.URL.RequestURI())}).ServeHTTP(w, r)
+		return
+	}
+	writeRefusal(w, r, err, nil)
+}
+
+// leadsToSignIn reports whether r is a person's navigation, which may be interrupted by a sign-in. A path that a browser
+// would take for another host is not sent along.
+func (g Guard) leadsToSignIn(r *http.Request) bool {
+	if g.SignInPath == "" || r.URL.Path == g.SignInPath || !canonicalPath(r.URL) {
+		return false
+	}
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return false
+	}
+	return r.Method == http.MethodGet && isNavigation(r)
+}
+
+// demand is what a principal must have.
+type demand struct{ scopes, roles []string }
+
+func (d demand) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, ok := FromContext(r.Context())
+		if !ok {
+			writeRefusal(w, r, &Error{Code: CodeNoCredential, Op: "guard"}, nil)
+			return
+		}
+		if err := d.check(&a.Principal); err != nil {
+			writeRefusal(w, r, err, d.scopes)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (d demand) check(p *Principal) error {
+	if !p.HasScopes(d.scopes...) {
+		return &Error{Code: CodeInsufficientScope, Op: "guard"}
+	}
+	if !p.HasRoles(d.roles...) {
+		return &Error{Code: CodeInsufficientRole, Op: "guard"}
+	}
+	return nil
+}
+
+// authenticate asks a and holds it to its contract: a nil error comes with a subject, and an error that is not plainly
+// "nobody" is [undecided].
+func authenticate(a AuthenticatorPort, r *http.Request) (*Authentication, error) {
+	if a == nil {
+		return nil, undecided{&Error{Code: CodeInternal, Op: "authenticate", Err: errors.New("no authenticator")}}
+	}
+	got, err := a.Authenticate(r)
+	if err != nil {
+		if class, _ := classify(err); class == ErrUnauthenticated {
+			return nil, err
+		}
+		return nil, undecided{err}
+	}
+	if got == nil || got.Principal.Subject == "" {
+		return nil, undecided{&Error{Code: CodeInternal, Op: "authenticate", Err: errors.New("authenticated without a subject")}}
+	}
+	return got, nil
+}
+
+// writeRefusal answers with an error in the wire form.
+func writeRefusal(w http.ResponseWriter, r *http.Request, err error, scopes []string) {
+	h := w.Header()
+	noStore(h)
+	h.Set("X-Content-Type-Options", "nosniff")
+	wire := wireOf(err)
+	challenge(w, r, wire, scopes)
+	writeWire(w, wire)
+}
+
+// challenge sets WWW-Authenticate, which a 401 must have (RFC 9110, section 11.6.1). The scheme is Bearer: there is no
+// scheme for a cookie. A request that brought no token is told no error (RFC 6750, section 3.1).
+func challenge(w http.ResponseWriter, r *http.Request, wire wireError, scopes []string) {
+	value := ""
+	switch {
+	case wire.Status == http.StatusUnauthorized:
+		value = "Bearer"
+		if r.Header.Get("Authorization") != "" {
+			value = `Bearer error="invalid_token"`
+		}
+	case reasonOf(wire) == string(CodeInsufficientScope):
+		value = `Bearer error="insufficient_scope"`
+		if s := strings.Join(scopes, " "); s != "" && validScopes(scopes) {
+			value += `, scope="` + s + `"`
+		}
+	default:
+		return
+	}
+	w.Header().Set("WWW-Authenticate", value)
+}
+
+func validScopes(scopes []string) bool {
+	for _, s := range scopes {
+		if !validScope(s) {
+			return false
+		}
+	}
+	return true
+}
