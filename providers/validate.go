@@ -77,8 +77,11 @@ func (v *violations) tenants(p Provider) {
 	if p.Kind != OIDC || p.Issuer != "" {
 		v.addf("TenantIssuer is for kind oidc and replaces Issuer")
 	}
-	if strings.Count(p.TenantIssuer, TenantPlaceholder) != 1 ||
-		!strings.Contains(p.TenantIssuer+"/", "/"+TenantPlaceholder+"/") {
+	// In front of the placeholder there must be a host already: a tenant must not choose it.
+	before, after, found := strings.Cut(p.TenantIssuer, TenantPlaceholder)
+	base, err := url.Parse(before)
+	if !found || strings.ContainsAny(after, "{}") || err != nil || base.Host == "" || !strings.HasSuffix(base.Path, "/") ||
+		after != "" && after[0] != '/' {
 		v.addf("TenantIssuer must have %s once, as a path segment", TenantPlaceholder)
 	}
 	// The placeholder itself is not a legal URL; what fills it must be.
