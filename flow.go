@@ -40,6 +40,8 @@ type CallbackParams struct {
 	Values url.Values
 	// Mode is how they came. If empty, "query".
 	Mode ResponseMode
+	// ProviderID is the provider whose own callback route took the answer. If empty, the common one did.
+	ProviderID string
 }
 
 // CallbackResult is a completed sign-in.
@@ -59,7 +61,8 @@ type SignOutParams struct {
 	SessionID string
 	// Everywhere ends all sessions of the user.
 	Everywhere bool
-	// ReturnTo is where the browser goes afterwards, with the rules of [SignInParams.ReturnTo].
+	// ReturnTo is where the browser goes afterwards, with the rules of [SignInParams.ReturnTo]; one that is not allowed is
+	// replaced by the backend's default, because signing out must not fail for it.
 	ReturnTo string
 }
 

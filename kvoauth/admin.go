@@ -1,0 +1,100 @@
+package kvoauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/netscript/auth"
+)
+
+// CreateSession implements [auth.SessionAdminPort]. The session has no provider tokens. The subject is the provider's own
+// and is qualified as one of a sign-in would be.
+func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams) (*auth.CreatedSession, error) {
+	rp, err := b.relyingParty(p.ProviderID)
+	if err != nil {
+		return nil, err
+	}
+	subject, ok := rp.subject(p.Subject)
+	if !ok || p.Lifetime < 0 {
+		return nil, fail(auth.CodeValidation, "create session", errors.New("subject is empty or reserved, or lifetime negative"))
+	}
+	now := b.Now()
+	rec := newRecord(now, b.settings, rp.Provider.ID, p.Subject,
+		&auth.Principal{Subject: subject, Scopes: slices.Clone(p.Scopes), Roles: slices.Clone(p.Roles), Claims: p.Claims}, "")
+	if p.Lifetime > 0 {
+		rec.AbsoluteAt = min(rec.AbsoluteAt, now.Add(p.Lifetime).UnixMilli())
+		rec.touch(now, b.IdleTimeout)
+	}
+	credential, s, err := b.create(ctx, rec, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.CreatedSession{Session: s, Cookies: []*http.Cookie{b.sessionCookie(credential, rec.lifetime(now))}}, nil
+}
+
+// SessionByID implements [auth.SessionAdminPort].
+func (b *Backend) SessionByID(ctx context.Context, id string) (*auth.Session, error) {
+	d, ok := parseHandle(id)
+	if !ok {
+		return nil, fail(auth.CodeSessionNotFound, "read session", nil)
+	}
+	rec, err := b.live(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return rec.session(d), nil
+}
+
+// RefreshSession implements [auth.SessionAdminPort]. A session without a refresh token: errors.ErrUnsupported.
+func (b *Backend) RefreshSession(ctx context.Context, id string) (*auth.Session, error) {
+	d, ok := parseHandle(id)
+	if !ok {
+		return nil, fail(auth.CodeSessionNotFound, "refresh", nil)
+	}
+	if _, err := b.live(ctx, d); err != nil {
+		return nil, err
+	}
+	// In the same flight as the refreshes of requests: two at once would spend one refresh token twice.
+	if _, err, _ := b.upkeep.Do(refreshDue.flight(d), func() (any, error) { return nil, b.refresh(ctx, d, true) }); err != nil {
+		return nil, err
+	}
+	return b.SessionByID(ctx, id)
+}
+
+// RevokeSession implements [auth.SessionAdminPort].
+func (b *Backend) RevokeSession(ctx context.Context, id string) error {
+	d, ok := parseHandle(id)
+	if !ok {
+		return nil
+	}
+	return b.end(ctx, d)
+}
+
+// ListSessions implements [auth.SessionAdminPort]: the newest first.
+func (b *Backend) ListSessions(ctx context.Context, userID string) ([]*auth.Session, error) {
+	idx, _, err := b.readIndex(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	sessions := []*auth.Session{}
+	for _, e := range idx {
+		rec, err := b.live(ctx, e.Digest)
+		if errors.Is(err, auth.ErrUnauthenticated) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		sessions = append(sessions, rec.session(e.Digest))
+	}
+	slices.SortStableFunc(sessions, func(x, y *auth.Session) int { return cmp.Compare(y.IssuedAt.UnixNano(), x.IssuedAt.UnixNano()) })
+	return sessions, nil
+}
+
+// RevokeSessions implements [auth.SessionAdminPort].
+func (b *Backend) RevokeSessions(ctx context.Context, userID string) (int, error) {
+	return b.endAll(ctx, userID)
+}

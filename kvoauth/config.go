@@ -1,0 +1,314 @@
+package kvoauth
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/providers"
+	"github.com/netscript/auth/store"
+)
+
+// The defaults of [Config].
+const (
+	DefaultCookieName      = "__Host-ns_session"
+	DefaultIdleTimeout     = 24 * time.Hour
+	DefaultAbsoluteTimeout = 7 * 24 * time.Hour
+	DefaultSignInTimeout   = 10 * time.Minute
+	DefaultClockSkew       = time.Minute
+	DefaultProviderTimeout = 10 * time.Second
+	DefaultCachedSessions  = 16 << 10
+	defaultReturnURL       = "/"
+	maxLifetime            = 400 * 24 * time.Hour // the longest cookie a browser keeps (RFC 6265bis, section 5.5)
+)
+
+// Config is the configuration of a [Backend]. It is validated and copied by [NewKvOAuthBackend].
+type Config struct {
+	// Clients are the providers a person can sign in with, in the order of a sign-in page. At least one is required.
+	Clients []Client
+
+	// RedirectURL is where providers send the browser back: the absolute URL of the handler's callback route, as it is
+	// registered with the providers. Required. Its scheme decides whether cookies are Secure, and its origin is the
+	// application's own: forwarded headers and the Host header are never asked.
+	RedirectURL string
+
+	// KV keeps the sessions. Required. store.NewMemory is good for one process and loses them with it.
+	KV store.KV
+
+	// Keys seal what is stored, with AES-256-GCM. At least one is required. The first seals and all open: to replace a
+	// key put the new one in front, and drop the old one when the absolute timeout has passed.
+	Keys []auth.Key
+
+	// PrimaryProvider is the id of the provider whose subjects are used as they are; the subjects of the others are
+	// qualified with their provider's id, so that no two providers can name the same user. If empty, the first of
+	// Clients. Changing it changes the subjects of the users.
+	PrimaryProvider string
+
+	// CookieName is the name of the session cookie. If empty, "__Host-ns_session", without the prefix when the redirect
+	// URL is http.
+	CookieName string
+
+	// IdleTimeout ends a session that is not used for so long. If zero, 24 hours. At most AbsoluteTimeout.
+	IdleTimeout time.Duration
+	// AbsoluteTimeout ends a session so long after the sign-in, however it is used. If zero, 7 days.
+	AbsoluteTimeout time.Duration
+	// SignInTimeout is how long a person may take at the provider. If zero, 10 minutes.
+	SignInTimeout time.Duration
+	// ClockSkew is how far the provider's clock may be from ours. If zero, one minute; at most five.
+	ClockSkew time.Duration
+
+	// DefaultReturnURL is where the browser goes after a sign-in that named no return URL. If empty, "/".
+	DefaultReturnURL string
+	// ReturnOrigins are further origins ("https://www.example.com") that return URLs may have. If nil, only the redirect
+	// URL's own.
+	ReturnOrigins []string
+	// AllowedScopes may be requested at a sign-in beside the configured ones. If nil, none.
+	AllowedScopes []string
+
+	// MapPrincipal is called once in every sign-in with the principal that the session will have. It may set Roles, add to
+	// Scopes and Claims, and refuse the sign-in with an error; it must not change Subject. If nil, there are no roles.
+	// The error's text is not shown to anyone.
+	MapPrincipal func(r *http.Request, p *auth.Principal) error
+
+	// HTTPClient reaches the providers: its Transport and Timeout are used. If nil, http.DefaultTransport. Redirects are
+	// never followed and answers over 1 MiB are refused, whatever it says. If its Timeout is zero, 10 seconds.
+	HTTPClient *http.Client
+	// Observer is told of sign-ins and sessions. If nil, nobody is.
+	Observer auth.Observer
+	// CachedSessions is how many decoded sessions are kept in memory beside their stored bytes, which are asked for all
+	// the same: a changed or ended session is never served from here. If zero, 16384; negative keeps none.
+	CachedSessions int
+	// Now is the clock. If nil, time.Now.
+	Now func() time.Time
+
+	// InsecureAllowHTTP permits an http redirect URL and http providers. Cookies of an http redirect URL are neither
+	// Secure nor __Host-: whoever can read or change the traffic takes over sessions. For loopback development only.
+	InsecureAllowHTTP bool
+}
+
+// Client is the registration of this application with one provider.
+type Client struct {
+	Provider     providers.Provider
+	ClientID     string
+	ClientSecret auth.Secret // If zero, a public client, identified by PKCE alone.
+	// Scopes are requested at every sign-in. If nil, the provider's.
+	Scopes []string
+	// RedirectURL is a redirect URL for this provider alone, such as the handler's /callback/{providerId} route. If empty,
+	// Config.RedirectURL. With several providers of which some do not send RFC 9207's iss, distinct redirect URLs are the
+	// defence against mix-up (RFC 9700, section 4.4.2.2). Its origin is Config.RedirectURL's.
+	RedirectURL string
+	// TrustedAudiences may stand in an ID token's aud beside ClientID, azp then being ClientID (OpenID Connect Core 1.0,
+	// section 3.1.3.7). If nil, none may.
+	TrustedAudiences []string
+}
+
+// settings is a Config with its defaults filled in and its parts parsed.
+type settings struct {
+	Config
+	redirect *url.URL
+	secure   bool
+	origins  map[string]bool
+}
+
+func (c Config) validate() (*settings, error) {
+	s := &settings{Config: c}
+	s.fillDefaults()
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.KV != nil, "KV is required")
+	check(len(c.Clients) > 0, "Clients needs at least one")
+	check(len(c.Keys) > 0, "Keys needs at least one: make one with auth.GenerateKey")
+	for i, k := range c.Keys {
+		check(!k.IsZero(), "Keys[%d] is the zero key", i)
+	}
+	check(s.IdleTimeout > 0 && s.IdleTimeout <= s.AbsoluteTimeout, "IdleTimeout must be positive and at most AbsoluteTimeout")
+	check(s.AbsoluteTimeout <= maxLifetime, "AbsoluteTimeout is longer than a browser keeps a cookie (400 days)")
+	check(s.SignInTimeout > 0 && s.SignInTimeout <= time.Hour, "SignInTimeout must be positive and at most an hour")
+	check(s.ClockSkew > 0 && s.ClockSkew <= 5*time.Minute, "ClockSkew must be positive and at most five minutes")
+	errs = append(errs, s.parseURLs()...)
+	errs = append(errs, s.checkCookie()...)
+	errs = append(errs, s.checkClients()...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, &auth.Error{Code: auth.CodeConfigInvalid, Backend: Name, Op: "configure", Err: err}
+	}
+	return s, nil
+}
+
+func (s *settings) fillDefaults() {
+	defaultTo(&s.IdleTimeout, min(DefaultIdleTimeout, positive(s.AbsoluteTimeout, DefaultIdleTimeout)))
+	defaultTo(&s.AbsoluteTimeout, max(DefaultAbsoluteTimeout, s.IdleTimeout))
+	defaultTo(&s.SignInTimeout, DefaultSignInTimeout)
+	defaultTo(&s.ClockSkew, DefaultClockSkew)
+	defaultTo(&s.CachedSessions, DefaultCachedSessions)
+	defaultTo(&s.DefaultReturnURL, defaultReturnURL)
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Observer == nil {
+		s.Observer = nobody{}
+	}
+	s.Clients = slices.Clone(s.Clients)
+	s.Keys = slices.Clone(s.Keys)
+	s.AllowedScopes = slices.Clone(s.AllowedScopes)
+	if s.PrimaryProvider == "" && len(s.Clients) > 0 {
+		s.PrimaryProvider = s.Clients[0].Provider.ID
+	}
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func positive(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+func (s *settings) parseURLs() (errs []error) {
+	u, err := s.parseRedirect(s.RedirectURL)
+	if err != nil {
+		return []error{fmt.Errorf("RedirectURL: %w", err)}
+	}
+	s.redirect, s.secure = u, u.Scheme == "https"
+	s.origins = map[string]bool{originOf(u): true}
+	for i, o := range s.ReturnOrigins {
+		u, err := url.Parse(o)
+		if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
+			u.Scheme != "https" && (u.Scheme != "http" || !s.InsecureAllowHTTP) {
+			errs = append(errs, fmt.Errorf("ReturnOrigins[%d] must be an https origin, as https://www.example.com", i))
+			continue
+		}
+		s.origins[originOf(u)] = true
+	}
+	if _, err := s.returnURL(s.DefaultReturnURL); err != nil {
+		errs = append(errs, errors.New("DefaultReturnURL must be a path on the redirect URL's origin or a URL of one of ReturnOrigins"))
+	}
+	return errs
+}
+
+func (s *settings) parseRedirect(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "":
+		return nil, errors.New("must be the absolute URL of the callback route, as https://app.example.com/api/v1/auth/callback")
+	case u.Scheme == "http" && !s.InsecureAllowHTTP:
+		return nil, errors.New("must be https (InsecureAllowHTTP permits http for loopback development)")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, errors.New("http is only for loopback addresses")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("must be https")
+	}
+	return u, nil
+}
+
+func (s *settings) checkCookie() (errs []error) {
+	if s.redirect == nil {
+		return nil
+	}
+	if s.CookieName == "" {
+		s.CookieName = DefaultCookieName
+		if !s.secure {
+			s.CookieName = strings.TrimPrefix(DefaultCookieName, hostPrefix)
+		}
+	}
+	lower := strings.ToLower(s.CookieName)
+	if !s.secure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-")) {
+		errs = append(errs, errors.New("CookieName has a prefix that needs an https redirect URL (RFC 6265bis, section 4.1.3)"))
+	}
+	if (&http.Cookie{Name: s.CookieName, Value: "x"}).Valid() != nil || strings.HasPrefix(s.CookieName, s.transactionPrefix()) {
+		errs = append(errs, errors.New("CookieName is not a usable cookie name (RFC 6265, section 4.1.1)"))
+	}
+	return errs
+}
+
+func (s *settings) checkClients() (errs []error) {
+	seen := map[string]bool{}
+	for i := range s.Clients {
+		c := &s.Clients[i]
+		fail := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("Clients[%d] (%s): %w", i, c.Provider.ID, fmt.Errorf(format, args...)))
+		}
+		if seen[c.Provider.ID] {
+			fail("a provider with this id comes twice")
+		}
+		seen[c.Provider.ID] = true
+		if err := s.checkClient(c); err != nil {
+			fail("%w", err)
+		}
+	}
+	if len(s.Clients) > 0 && !seen[s.PrimaryProvider] {
+		errs = append(errs, errors.New("PrimaryProvider is none of Clients"))
+	}
+	return errs
+}
+
+// checkClient validates c and fills in its defaults.
+func (s *settings) checkClient(c *Client) error {
+	if c.ClientID == "" {
+		return errors.New("ClientID is required")
+	}
+	p, err := providers.Define(c.Provider)
+	if err != nil && !s.InsecureAllowHTTP {
+		return err
+	}
+	if s.InsecureAllowHTTP {
+		if p, err = providers.DefineInsecure(c.Provider); err != nil {
+			return err
+		}
+	}
+	c.Provider = p
+	if c.Scopes == nil {
+		c.Scopes = p.Scopes
+	}
+	c.Scopes, c.TrustedAudiences = slices.Clone(c.Scopes), slices.Clone(c.TrustedAudiences)
+	if p.Kind == providers.OIDC && !slices.Contains(c.Scopes, "openid") {
+		return errors.New("Scopes lacks openid") //nolint:staticcheck // a field's name starts the sentence
+	}
+	if p.ClientAuth == providers.ClientAuthNone && !c.ClientSecret.IsZero() {
+		return errors.New("ClientSecret is set, but the provider's ClientAuth is none")
+	}
+	if p.ClientAuth == providers.PrivateKeyJWT {
+		return errors.New("private_key_jwt is not supported")
+	}
+	if p.ResponseMode == string(auth.ResponseModeFormPost) && !s.secure {
+		return errors.New("form_post needs an https redirect URL: its cookie is SameSite=None, which browsers take only when Secure")
+	}
+	return s.checkClientRedirect(c)
+}
+
+func (s *settings) checkClientRedirect(c *Client) error {
+	if c.RedirectURL == "" {
+		c.RedirectURL = s.RedirectURL
+		return nil
+	}
+	u, err := s.parseRedirect(c.RedirectURL)
+	if err != nil {
+		return fmt.Errorf("RedirectURL: %w", err)
+	}
+	if s.redirect != nil && originOf(u) != originOf(s.redirect) {
+		return errors.New("RedirectURL must have the origin of Config.RedirectURL")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}

@@ -1,0 +1,14 @@
+// Package kvoauth signs people in with OAuth 2.0 and OpenID Connect providers and keeps their sessions in a key-value
+// store. It is the backend for an application that has no other place where its users sign in.
+//
+//	backend, err := kvoauth.NewKvOAuthBackend(kvoauth.Config{
+//		Clients:     []kvoauth.Client{{Provider: providers.Google(), ClientID: id, ClientSecret: auth.NewSecret(secret)}},
+//		RedirectURL: "https://app.example.com/api/v1/auth/callback",
+//		KV:          kv,
+//		Keys:        []auth.Key{key},
+//	})
+//
+// Every sign-in uses the authorization code flow with PKCE, state and nonce, bound to the browser that started it. ID
+// tokens are verified in full. The browser gets an opaque cookie; the provider's tokens stay in the store, sealed.
+// Package authtest has a provider for tests.
+package kvoauth

@@ -1,0 +1,146 @@
+package kvoauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/strictjson"
+)
+
+// maxClaims bounds what a session keeps of a provider's claims, in bytes of JSON.
+const maxClaims = 32 << 10
+
+// identity is who the provider says has signed in.
+type identity struct {
+	subject string // application-wide
+	account string // the provider's own
+	claims  map[string]any
+}
+
+// identify turns tokens into an identity: from the verified ID token and UserInfo of an OpenID provider, from UserInfo
+// alone of an OAuth one.
+func (rp *relyingParty) identify(ctx context.Context, t *tokenSet, nonce string) (*identity, error) {
+	if !rp.isOIDC() {
+		info, err := rp.userInfo(ctx, t.Access)
+		if err != nil {
+			return nil, err
+		}
+		emails, err := rp.emails(ctx, t.Access)
+		if err != nil {
+			return nil, err
+		}
+		return rp.identityOf(info, emails)
+	}
+	claims, err := rp.verifyIDToken(ctx, t.ID, nonce, t.Access)
+	if err != nil {
+		return nil, err
+	}
+	if claims, err = rp.addUserInfo(ctx, claims, t.Access); err != nil {
+		return nil, err
+	}
+	doc, err := json.Marshal(claims)
+	if err != nil {
+		return nil, fail(auth.CodeInternal, "identity", errors.New("claims do not encode"))
+	}
+	return rp.identityOf(doc, nil)
+}
+
+// addUserInfo adds what UserInfo says to claims, which it never changes. UserInfo must speak of the same subject
+// (OpenID Connect Core 1.0, section 5.3.2).
+func (rp *relyingParty) addUserInfo(ctx context.Context, claims claimSet, accessToken string) (claimSet, error) {
+	m, err := rp.metadata.get(ctx)
+	if err != nil || m.userInfo == "" {
+		return claims, err
+	}
+	body, err := rp.userInfo(ctx, accessToken)
+	if err != nil {
+		return nil, err
+	}
+	members, err := strictjson.Object(body, maxResponse)
+	if err != nil {
+		return nil, fail(auth.CodeProviderInvalid, "UserInfo", errNotJSON)
+	}
+	info := claimSet(members)
+	if info.text("sub") != claims.text("sub") {
+		return nil, fail(auth.CodeSubjectMismatch, "UserInfo", errors.New("it speaks of another subject than the ID token"))
+	}
+	merged := maps.Clone(claims)
+	for name, value := range info {
+		if !fromIDToken(name, claims) {
+			merged[name] = value
+		}
+	}
+	return merged, nil
+}
+
+// fromIDToken reports whether name is to be taken from the ID token alone: because it is there, because it is a claim of
+// the protocol and not of the person (some providers repeat iss, aud and exp in UserInfo), or because it belongs to one
+// that is there: email_verified of UserInfo says nothing about email of the ID token.
+func fromIDToken(name string, idToken claimSet) bool {
+	switch {
+	case idToken[name] != nil || protocolClaim(name):
+		return true
+	case name == "email_verified":
+		return idToken["email"] != nil
+	case name == "phone_number_verified":
+		return idToken["phone_number"] != nil
+	}
+	return false
+}
+
+// protocolClaim reports whether name speaks of the token or the authentication and not of the person.
+func protocolClaim(name string) bool {
+	switch name {
+	case "iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp", "auth_time", "acr",
+		"amr", "sid", "tid", "typ", "_claim_names", "_claim_sources":
+		return true
+	}
+	return false
+}
+
+// transient reports whether a claim is of no use once the token is verified. Aggregated and distributed claims (OpenID
+// Connect Core 1.0, section 5.6.2) are neither verified nor fetched, so they are not kept.
+func transient(name string) bool {
+	switch name {
+	case "aud", "exp", "iat", "nbf", "jti", "nonce", "at_hash", "c_hash", "s_hash", "azp", "_claim_names", "_claim_sources":
+		return true
+	}
+	return false
+}
+
+// userInfo fetches the UserInfo document. The access token goes into the Authorization header only.
+func (rp *relyingParty) userInfo(ctx context.Context, accessToken string) ([]byte, error) {
+	m, err := rp.metadata.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return getJSON(ctx, rp.http, "UserInfo", m.userInfo, accessToken, rp.Provider.UserInfoHeader)
+}
+
+// emails makes the second call of providers that keep verified addresses apart.
+func (rp *relyingParty) emails(ctx context.Context, accessToken string) ([]byte, error) {
+	if rp.Provider.EmailEndpoint == "" {
+		return nil, nil
+	}
+	return getJSON(ctx, rp.http, "e-mail addresses", rp.Provider.EmailEndpoint, accessToken, rp.Provider.UserInfoHeader)
+}
+
+// identityOf maps the provider's document and qualifies its subject.
+func (rp *relyingParty) identityOf(doc, emails []byte) (*identity, error) {
+	if len(doc) > maxClaims {
+		return nil, fail(auth.CodeIdentityInvalid, "identity", errors.New("too many claims"))
+	}
+	id, err := rp.Provider.Identity(doc, emails)
+	if err != nil {
+		return nil, fail(auth.CodeIdentityInvalid, "identity", err)
+	}
+	subject, ok := rp.subject(id.Subject)
+	if !ok {
+		return nil, fail(auth.CodeIdentityInvalid, "identity", errors.New("subject is empty or reserved"))
+	}
+	maps.DeleteFunc(id.Claims, func(name string, _ any) bool { return transient(name) })
+	return &identity{subject: subject, account: id.Subject, claims: id.Claims}, nil
+}

@@ -1,0 +1,148 @@
+package kvoauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/strictjson"
+)
+
+const (
+	unknownKeyCooldown = 5 * time.Minute
+	maxKeys            = 100
+	minRSABits         = 2048
+)
+
+var (
+	errNoKey        = errors.New("no key of the provider fits the token")
+	errBadSignature = errors.New("signature does not verify")
+)
+
+// keySet is a provider's signing keys. A token whose key is not among them makes it ask the provider again, at most once
+// in five minutes: forged tokens must not become requests to the provider, while a rotation is noticed at once.
+type keySet struct {
+	fetched[[]jose.JSONWebKey]
+	algs []jose.SignatureAlgorithm
+
+	mu    sync.Mutex
+	asked time.Time // when an unknown key last made us ask
+}
+
+var _ oidc.KeySet = (*keySet)(nil)
+
+// VerifySignature implements oidc.KeySet.
+func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	jws, err := jose.ParseSignedCompact(token, s.algs)
+	if err != nil || len(jws.Signatures) != 1 {
+		return nil, errBadSignature
+	}
+	keys, err := s.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fitting := candidates(keys, jws.Signatures[0].Header)
+	if len(fitting) == 0 {
+		if keys, err = s.again(ctx); err != nil {
+			return nil, err
+		}
+		fitting = candidates(keys, jws.Signatures[0].Header)
+	}
+	for i := range fitting {
+		if payload, err := jws.Verify(&fitting[i]); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, errBadSignature
+}
+
+// again fetches the keys once more, unless that was done a short while ago.
+func (s *keySet) again(ctx context.Context) ([]jose.JSONWebKey, error) {
+	s.mu.Lock()
+	wait := !s.asked.IsZero() && s.now().Sub(s.asked) < unknownKeyCooldown
+	if !wait {
+		s.asked = s.now()
+	}
+	s.mu.Unlock()
+	if wait {
+		return nil, errNoKey
+	}
+	return s.renew(ctx)
+}
+
+// candidates returns the keys that may have signed a token with header h: those with its key id or, for a token without
+// one, the only key of its algorithm (OpenID Connect Core 1.0, section 10.1).
+func candidates(keys []jose.JSONWebKey, h jose.Header) (fitting []jose.JSONWebKey) {
+	for _, k := range keys {
+		if fits(&k, h.Algorithm) && (h.KeyID == "" || k.KeyID == h.KeyID) {
+			fitting = append(fitting, k)
+		}
+	}
+	if h.KeyID == "" && len(fitting) > 1 {
+		return nil
+	}
+	return fitting
+}
+
+// fits reports whether k may verify alg: by its own alg (RFC 7517, section 4.4) or else by its type.
+func fits(k *jose.JSONWebKey, alg string) bool {
+	if k.Algorithm != "" {
+		return k.Algorithm == alg
+	}
+	switch k.Key.(type) {
+	case *rsa.PublicKey:
+		return alg[0] == 'R' || alg[0] == 'P'
+	default:
+		return alg[0] == 'E'
+	}
+}
+
+// fetchKeys returns the usable keys of a JWK set. An entry that cannot be used is ignored, as RFC 7517 section 5 says;
+// symmetric keys never are usable, or the client secret's holder could sign.
+func fetchKeys(ctx context.Context, c *http.Client, target string) ([]jose.JSONWebKey, error) {
+	body, err := getJSON(ctx, c, "fetch keys", target, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	var raw []json.RawMessage
+	set, err := strictjson.Object(body, maxResponse)
+	if err == nil {
+		err = json.Unmarshal(set["keys"], &raw)
+	}
+	if err != nil || len(raw) > maxKeys {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "fetch keys", Err: errors.New("not a JWK set")}
+	}
+	var keys []jose.JSONWebKey
+	for _, r := range raw {
+		var k jose.JSONWebKey
+		if usableKey(r, &k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
+}
+
+func usableKey(raw json.RawMessage, k *jose.JSONWebKey) bool {
+	if k.UnmarshalJSON(raw) != nil || !k.Valid() || !k.IsPublic() || k.Use != "" && k.Use != "sig" {
+		return false
+	}
+	var ops struct {
+		KeyOps []string `json:"key_ops"`
+	}
+	if json.Unmarshal(raw, &ops) != nil || ops.KeyOps != nil && !slices.Contains(ops.KeyOps, "verify") {
+		return false
+	}
+	if key, ok := k.Key.(*rsa.PublicKey); ok {
+		return key.N.BitLen() >= minRSABits && key.E >= 3 && key.E%2 == 1
+	}
+	return true
+}

@@ -1,0 +1,123 @@
+package kvoauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/strictjson"
+	"github.com/netscript/auth/providers"
+)
+
+// metadata is what is known of a provider: its definition's explicit endpoints, completed by discovery.
+type metadata struct {
+	issuer        string // expected iss; empty for a multi-tenant provider, which has many
+	authorization string
+	token         string
+	userInfo      string
+	jwks          string
+	sendsIss      bool // authorization responses carry iss (RFC 9207, section 3)
+}
+
+// fetchMetadata returns the metadata of p, asking its discovery document (OpenID Connect Discovery 1.0, section 4) for
+// what the definition leaves open.
+func fetchMetadata(ctx context.Context, c *http.Client, p providers.Provider, allowHTTP bool) (*metadata, error) {
+	m := &metadata{
+		issuer: p.Issuer, authorization: p.AuthorizationEndpoint, token: p.TokenEndpoint, userInfo: p.UserInfoEndpoint,
+		jwks: p.JWKSURI, sendsIss: p.RequireIss,
+	}
+	if p.Kind == providers.OAuth || m.authorization != "" && m.token != "" && m.jwks != "" {
+		return m, nil
+	}
+	doc, err := discover(ctx, c, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.complete(doc, allowHTTP); err != nil {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "discovery", Err: err}
+	}
+	return m, nil
+}
+
+// discover fetches the discovery document with go-oidc, which checks that its issuer is the configured one.
+func discover(ctx context.Context, c *http.Client, p providers.Provider) (map[string]json.RawMessage, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, c), p.Issuer)
+	if _, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "discovery", Err: errors.New("the document is another issuer's")}
+	}
+	if _, ok := errors.AsType[*url.Error](err); ok || err != nil && ctx.Err() != nil {
+		return nil, providerError("discovery", err)
+	}
+	var raw json.RawMessage
+	if err == nil {
+		err = provider.Claims(&raw)
+	}
+	if err != nil {
+		// go-oidc's message repeats the provider's body.
+		return nil, &auth.Error{Code: auth.CodeProviderUnavailable, Backend: Name, Op: "discovery", Err: errors.New("no discovery document")}
+	}
+	doc, err := strictjson.Object(raw, maxResponse)
+	if err != nil {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "discovery", Err: errNotJSON}
+	}
+	return doc, nil
+}
+
+// complete fills what is still open from doc.
+func (m *metadata) complete(doc map[string]json.RawMessage, allowHTTP bool) error {
+	if stringMember(doc, "issuer") != m.issuer {
+		return errors.New("the document is another issuer's")
+	}
+	for _, e := range []struct {
+		name     string
+		field    *string
+		required bool
+	}{
+		{"authorization_endpoint", &m.authorization, true},
+		{"token_endpoint", &m.token, true},
+		{"jwks_uri", &m.jwks, true},
+		{"userinfo_endpoint", &m.userInfo, false},
+	} {
+		if *e.field == "" {
+			*e.field = stringMember(doc, e.name)
+		}
+		if *e.field == "" && !e.required {
+			continue
+		}
+		if !acceptableEndpoint(*e.field, allowHTTP) {
+			return errors.New(e.name + " is not an acceptable URL")
+		}
+	}
+	var iss bool
+	if json.Unmarshal(doc["authorization_response_iss_parameter_supported"], &iss) == nil && iss {
+		m.sendsIss = true
+	}
+	var methods []string
+	if json.Unmarshal(doc["code_challenge_methods_supported"], &methods) == nil && len(methods) > 0 && !slices.Contains(methods, "S256") {
+		return errors.New("the provider supports no S256 code challenge") // RFC 9700, section 2.1.1
+	}
+	return nil
+}
+
+func acceptableEndpoint(raw string, allowHTTP bool) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && allowHTTP && loopback(u.Hostname())
+}
+
+// stringMember returns the string member called name, or "" when it is absent or not a string.
+func stringMember(doc map[string]json.RawMessage, name string) string {
+	var s string
+	if raw, ok := doc[name]; !ok || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}

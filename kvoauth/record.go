@@ -1,0 +1,178 @@
+package kvoauth
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/netscript/auth"
+)
+
+const (
+	sessionKeyPrefix = "s:"
+	recordVersion    = 1
+	maxUserAgent     = 256
+)
+
+// record is a session as it is stored: in CBOR (RFC 8949), sealed for its own handle, so that the bytes of one session
+// never pass for another's, whatever the store mixes up.
+type record struct {
+	Version     int            `cbor:"1,keyasint"`
+	ProviderID  string         `cbor:"2,keyasint"`
+	Account     string         `cbor:"3,keyasint"`
+	Subject     string         `cbor:"4,keyasint"`
+	Scopes      []string       `cbor:"5,keyasint"`
+	Roles       []string       `cbor:"6,keyasint"`
+	Claims      map[string]any `cbor:"7,keyasint"`
+	IssuedAt    int64          `cbor:"8,keyasint"` // Unix milliseconds, as all times here
+	UsedAt      int64          `cbor:"9,keyasint"`
+	IdleAt      int64          `cbor:"10,keyasint"` // it ends then unless it is used before
+	AbsoluteAt  int64          `cbor:"11,keyasint"` // it ends then
+	RefreshedAt int64          `cbor:"12,keyasint,omitempty"`
+	UserAgent   string         `cbor:"13,keyasint,omitempty"`
+	// RefreshAt is when the provider's tokens should be renewed; zero if they cannot or need not be.
+	RefreshAt int64 `cbor:"14,keyasint,omitempty"`
+	// Tokens is a tokenSet, sealed apart: reading a session does not open it.
+	Tokens []byte `cbor:"15,keyasint,omitempty"`
+}
+
+// strictDecoding refuses what this version did not write: repeated keys, indefinite lengths, unknown members, deep nesting.
+func strictDecoding() (cbor.DecMode, error) {
+	return cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, IntDec: cbor.IntDecConvertSigned, MaxNestedLevels: 64,
+		DefaultMapType: reflect.TypeFor[map[string]any](),
+	}.DecMode()
+}
+
+// newRecord returns the record of a session that starts at now.
+func newRecord(now time.Time, s *settings, providerID, account string, p *auth.Principal, userAgent string) *record {
+	rec := &record{
+		Version: recordVersion, ProviderID: providerID, Account: account, Subject: p.Subject, Scopes: p.Scopes, Roles: p.Roles,
+		Claims: storable(p.Claims), IssuedAt: now.UnixMilli(), UserAgent: userAgent,
+		AbsoluteAt: now.Add(s.AbsoluteTimeout).UnixMilli(),
+	}
+	rec.touch(now, s.IdleTimeout)
+	return rec
+}
+
+// touch notes that the session is used at now.
+func (rec *record) touch(now time.Time, idle time.Duration) {
+	rec.UsedAt = now.UnixMilli()
+	rec.IdleAt = min(now.Add(idle).UnixMilli(), rec.AbsoluteAt)
+}
+
+// lifetime is how long the session lives from now unless it is used. The store keeps the record so long.
+func (rec *record) lifetime(now time.Time) time.Duration {
+	return time.Duration(rec.IdleAt-now.UnixMilli()) * time.Millisecond
+}
+
+// expired is decided by this clock alone; the store's removal of the record only saves space.
+func (rec *record) expired(now time.Time) bool { return rec.lifetime(now) <= 0 }
+
+// storable returns a copy of claims in which numbers of encoding/json, which CBOR would write as text, are numbers.
+func storable(claims map[string]any) map[string]any {
+	out := make(map[string]any, len(claims))
+	for name, v := range claims {
+		out[name] = storableValue(v)
+	}
+	return out
+}
+
+func storableValue(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if i, err := v.Int64(); err == nil {
+			return i
+		}
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+		return v.String()
+	case map[string]any:
+		return storable(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = storableValue(v[i])
+		}
+		return out
+	}
+	return v
+}
+
+func (b *Backend) sealRecord(d digest, rec *record) ([]byte, error) {
+	plain, err := cbor.Marshal(rec)
+	if err != nil {
+		return nil, fail(auth.CodeInternal, "store session", errors.New("claims do not encode"))
+	}
+	return b.sealSession.seal(d.handle(), plain), nil
+}
+
+// openRecord returns the record sealed for d. One that does not open, or that another version wrote, is no session.
+func (b *Backend) openRecord(d digest, sealed []byte) (*record, error) {
+	plain, err := b.sealSession.open(d.handle(), sealed)
+	if err != nil {
+		return nil, fail(auth.CodeSessionInvalid, "read session", err)
+	}
+	rec := new(record)
+	if err := b.decode.Unmarshal(plain, rec); err != nil || rec.Version != recordVersion || rec.Subject == "" || rec.AbsoluteAt == 0 {
+		return nil, fail(auth.CodeSessionInvalid, "read session", errors.New("unknown format"))
+	}
+	return rec, nil
+}
+
+func (b *Backend) setTokens(d digest, rec *record, t *tokenSet) error {
+	plain, err := cbor.Marshal(t)
+	if err != nil {
+		return fail(auth.CodeInternal, "store tokens", err)
+	}
+	rec.Tokens = b.sealTokens.seal(d.handle(), plain)
+	rec.RefreshAt = refreshTime(t)
+	return nil
+}
+
+func (b *Backend) tokensOf(d digest, rec *record) (*tokenSet, error) {
+	plain, err := b.sealTokens.open(d.handle(), rec.Tokens)
+	if err != nil {
+		return nil, fail(auth.CodeSessionInvalid, "read tokens", err)
+	}
+	t := new(tokenSet)
+	if err := b.decode.Unmarshal(plain, t); err != nil {
+		return nil, fail(auth.CodeSessionInvalid, "read tokens", errors.New("unknown format"))
+	}
+	return t, nil
+}
+
+// session returns what may be shown of rec.
+func (rec *record) session(d digest) *auth.Session {
+	return &auth.Session{
+		ID: d.handle(), UserID: rec.Subject, AccountID: rec.Account, ProviderID: rec.ProviderID, Subject: rec.Subject,
+		State: auth.SessionActive, Scopes: rec.Scopes, Roles: rec.Roles, Claims: rec.Claims,
+		IssuedAt: time.UnixMilli(rec.IssuedAt).UTC(), ExpiresAt: time.UnixMilli(rec.IdleAt).UTC(),
+		LastUsedAt: time.UnixMilli(rec.UsedAt).UTC(), RefreshedAt: optionalTime(rec.RefreshedAt), UserAgent: rec.UserAgent,
+	}
+}
+
+func optionalTime(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// userAgent returns the request's, without what a page or a log should not be handed.
+func userAgent(r *http.Request) string {
+	ua := strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, r.UserAgent())
+	return ua[:min(len(ua), maxUserAgent)]
+}

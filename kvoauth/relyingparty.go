@@ -1,0 +1,80 @@
+package kvoauth
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/oauth2"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/providers"
+)
+
+// relyingParty is this application in its role towards one provider.
+type relyingParty struct {
+	Client
+	metadata *fetched[*metadata]
+	keys     *keySet
+	http     *http.Client // for everything but the token endpoint
+	token    *http.Client
+	algs     []string // accepted for ID tokens
+	primary  bool     // its subjects are not qualified
+	*settings
+}
+
+func newRelyingParty(c Client, s *settings) *relyingParty {
+	rp := &relyingParty{Client: c, settings: s, primary: c.Provider.ID == s.PrimaryProvider, algs: c.Provider.SigningAlgs}
+	rp.http = newProviderClient(s.HTTPClient)
+	rp.token = newProviderClient(s.HTTPClient)
+	rp.token.Transport = &tokenTransport{rp.token.Transport}
+	rp.metadata = &fetched[*metadata]{timeout: rp.http.Timeout, now: s.Now}
+	rp.metadata.fetch = func(ctx context.Context) (*metadata, error) {
+		return fetchMetadata(ctx, rp.http, c.Provider, s.InsecureAllowHTTP)
+	}
+	if len(rp.algs) == 0 {
+		rp.algs = []string{string(jose.RS256)} // OpenID Connect Core 1.0, section 3.1.3.7, step 7
+	}
+	rp.keys = &keySet{fetched: fetched[[]jose.JSONWebKey]{timeout: rp.http.Timeout, now: s.Now}}
+	for _, a := range rp.algs {
+		rp.keys.algs = append(rp.keys.algs, jose.SignatureAlgorithm(a))
+	}
+	rp.keys.fetch = func(ctx context.Context) ([]jose.JSONWebKey, error) {
+		m, err := rp.metadata.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return fetchKeys(ctx, rp.http, m.jwks)
+	}
+	return rp
+}
+
+func (rp *relyingParty) isOIDC() bool { return rp.Provider.Kind == providers.OIDC }
+
+func (rp *relyingParty) mode() auth.ResponseMode {
+	if rp.Provider.ResponseMode == string(auth.ResponseModeFormPost) {
+		return auth.ResponseModeFormPost
+	}
+	return auth.ResponseModeQuery
+}
+
+// oauth2 returns the configuration of golang.org/x/oauth2. The way the client authenticates is always given: left to
+// itself, the package tries both ways, and sends a code twice.
+func (rp *relyingParty) oauth2(m *metadata, redirectURL string) *oauth2.Config {
+	c := &oauth2.Config{
+		ClientID: rp.ClientID, ClientSecret: rp.ClientSecret.Reveal(), RedirectURL: redirectURL,
+		Endpoint: oauth2.Endpoint{AuthURL: m.authorization, TokenURL: m.token, AuthStyle: oauth2.AuthStyleInHeader},
+	}
+	if rp.Provider.ClientAuth == providers.ClientSecretPost || rp.ClientSecret.IsZero() {
+		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
+	}
+	return c
+}
+
+// info describes the provider to a sign-in page.
+func (rp *relyingParty) info() auth.ProviderInfo {
+	return auth.ProviderInfo{
+		ID: rp.Provider.ID, DisplayName: rp.Provider.DisplayName, Kind: string(rp.Provider.Kind),
+		Capabilities: []string{"interactive"},
+	}
+}

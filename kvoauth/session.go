@@ -1,0 +1,186 @@
+package kvoauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/netscript/auth"
+)
+
+const (
+	// A session's use is noted in the store at most once in a twentieth of its idle timeout, and at most every five minutes
+	// at the longest: noting each would make every read a write.
+	touchFraction = 20
+	touchAtMost   = 5 * time.Minute
+)
+
+// Authenticate implements [auth.AuthenticatorPort].
+func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
+	credential, ok := readCookie(r, b.CookieName)
+	switch ok {
+	case absent:
+		return nil, errNoCredential
+	case malformed:
+		return nil, b.reject(r.Context(), fail(auth.CodeCredentialMalformed, "authenticate", errCookie))
+	}
+	d := digestOf(credential)
+	e, err := b.lookUp(r.Context(), d)
+	if err != nil {
+		return nil, b.reject(r.Context(), err)
+	}
+	now := b.Now()
+	if e.record.expired(now) {
+		return nil, b.reject(r.Context(), fail(auth.CodeSessionExpired, "authenticate", nil))
+	}
+	if due := b.due(d, e.record, now); due != nothingDue {
+		if e, err = b.maintain(r.Context(), d, e, due); err != nil {
+			return nil, b.reject(r.Context(), err)
+		}
+	}
+	return e.answer, nil
+}
+
+var (
+	errNoCredential = fail(auth.CodeNoCredential, "authenticate", nil)
+	errCookie       = errors.New("the cookie is not one of ours, or came twice")
+)
+
+// Session implements [auth.SessionReaderPort].
+func (b *Backend) Session(r *http.Request) (*auth.Session, error) {
+	a, err := b.Authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.Session, nil
+}
+
+// SessionID implements [auth.InteractiveFlowPort].
+func (b *Backend) SessionID(r *http.Request) (string, bool) {
+	credential, ok := readCookie(r, b.CookieName)
+	if ok != present {
+		return "", false
+	}
+	return digestOf(credential).handle(), true
+}
+
+// reject adds the cookie that removes a dead credential. When it could not be told whether it is dead, it is kept.
+func (b *Backend) reject(ctx context.Context, err error) error {
+	if !errors.Is(err, auth.ErrUnauthenticated) {
+		return err
+	}
+	name := auth.EventSessionRejected
+	if auth.CodeOf(err) == auth.CodeSessionExpired {
+		name = auth.EventSessionExpired
+	}
+	b.observe(ctx, auth.Event{Name: name, Code: auth.CodeOf(err)})
+	return withCookies(err, []*http.Cookie{b.clearSessionCookie()})
+}
+
+// lookUp reads the session of d: the store is asked every time, and the decoded form is reused when what it holds has
+// not changed.
+func (b *Backend) lookUp(ctx context.Context, d digest) (*cached, error) {
+	known := b.cache.get(d)
+	if b.conditional == nil {
+		sealed, found, err := b.kv.Get(ctx, d.key(sessionKeyPrefix))
+		if err == nil && found && known.of(sealed) {
+			return known, nil
+		}
+		return b.decoded(d, sealed, 0, found, err)
+	}
+	var seen uint64
+	if known != nil {
+		seen = known.version
+	}
+	sealed, version, found, err := b.conditional.GetIfChanged(ctx, d.key(sessionKeyPrefix), seen)
+	if err == nil && found && known != nil && version == seen {
+		return known, nil
+	}
+	return b.decoded(d, sealed, version, found, err)
+}
+
+// decoded turns the store's answer into a session and keeps it.
+func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, err error) (*cached, error) {
+	if err != nil {
+		return nil, storeError("read session", err)
+	}
+	if !found {
+		b.cache.drop(d)
+		return nil, fail(auth.CodeSessionNotFound, "read session", nil)
+	}
+	rec, err := b.openRecord(d, sealed)
+	if err != nil {
+		return nil, err
+	}
+	e := &cached{version: version, record: rec}
+	if b.conditional == nil {
+		e.sealed = sealed
+	}
+	s := rec.session(d)
+	e.answer = &auth.Authentication{Principal: b.MapPrincipal(s), Session: s}
+	b.cache.put(d, e)
+	return e, nil
+}
+
+// create stores a new session and returns its credential. The user's index knows the session before it exists, and must
+// still know it afterwards: a "sign out everywhere" in between has removed it, and then the session must not live.
+func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string, *auth.Session, error) {
+	credential := newCredential()
+	d := digestOf(credential)
+	if t != nil {
+		if err := b.setTokens(d, rec, t); err != nil {
+			return "", nil, err
+		}
+	}
+	sealed, err := b.sealRecord(d, rec)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := b.indexAdd(ctx, rec.Subject, d, rec.AbsoluteAt); err != nil {
+		return "", nil, err
+	}
+	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.Now()))
+	if err == nil && !swapped {
+		err = errors.New("handle is taken")
+	}
+	if err != nil {
+		return "", nil, storeError("create session", err)
+	}
+	switch live, err := b.indexHas(ctx, rec.Subject, d); {
+	case err != nil:
+		_ = b.kv.Delete(ctx, d.key(sessionKeyPrefix)) // its credential has not left the process
+		return "", nil, err
+	case !live:
+		if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
+			return "", nil, storeError("create session", err)
+		}
+		return "", nil, fail(auth.CodeSessionRevoked, "create session", errors.New("the user signed out everywhere meanwhile"))
+	}
+	b.observe(ctx, auth.Event{Name: auth.EventSessionCreated, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject)})
+	return credential, rec.session(d), nil
+}
+
+// end deletes the session of d, and then forgets it in its user's index: in this order, so that an error leaves nothing
+// that cannot be found and ended again.
+func (b *Backend) end(ctx context.Context, d digest) error {
+	sealed, found, err := b.kv.Get(ctx, d.key(sessionKeyPrefix))
+	if err != nil {
+		return storeError("end session", err)
+	}
+	if !found {
+		b.cache.drop(d)
+		return nil
+	}
+	if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
+		return storeError("end session", err)
+	}
+	b.cache.drop(d)
+	rec, err := b.openRecord(d, sealed)
+	if err != nil {
+		return nil // it was no session of ours
+	}
+	_ = b.indexRemove(ctx, rec.Subject, []digest{d}) // a stale entry is dropped when the index is next read
+	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
+	return nil
+}

@@ -1,0 +1,102 @@
+package kvoauth
+
+import (
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+
+	"golang.org/x/oauth2"
+
+	"github.com/netscript/auth"
+)
+
+const (
+	maxLoginHint = 256
+	maxAppState  = 1024
+	maxScopes    = 64
+)
+
+// SignIn implements [auth.InteractiveFlowPort]. Nothing is sent to the browser before the transaction is acknowledged by
+// the store.
+func (b *Backend) SignIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, error) {
+	redirect, err := b.signIn(r, p)
+	e := auth.Event{Name: auth.EventSignInStarted, ProviderID: p.ProviderID}
+	if err != nil {
+		e.Name, e.Code = auth.EventSignInFailed, auth.CodeOf(err)
+	} else {
+		e.ProviderID = redirect.ProviderID
+	}
+	b.observe(r.Context(), e)
+	return redirect, err
+}
+
+func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, error) {
+	rp, err := b.relyingParty(p.ProviderID)
+	if err != nil {
+		return nil, err
+	}
+	returnTo, err := b.checkSignIn(p)
+	if err != nil {
+		return nil, err
+	}
+	m, err := rp.metadata.get(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	secret := newCredential()
+	state := stateOf(secret)
+	t := &transaction{
+		ProviderID: rp.Provider.ID, Nonce: newCredential(), Verifier: oauth2.GenerateVerifier(),
+		RedirectURL: rp.RedirectURL, ReturnTo: returnTo, State: p.State, Mode: rp.mode(),
+		ExpiresAt: b.Now().Add(b.SignInTimeout).Unix(),
+	}
+	if credential, ok := readCookie(r, b.CookieName); ok == present {
+		t.Previous = digestOf(credential).handle()
+	}
+	if err := b.putTransaction(r.Context(), state, t); err != nil {
+		return nil, err
+	}
+	cookies := append(b.clearAbandoned(r), b.transactionCookie(state, secret, t.Mode == auth.ResponseModeFormPost))
+	return &auth.Redirect{
+		Location: rp.authorizationURL(m, state, t, p), Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
+	}, nil
+}
+
+// checkSignIn refuses input that is too long or not allowed, and returns the return URL to use.
+func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
+	returnTo, err := b.returnURL(p.ReturnTo)
+	if err != nil {
+		return "", err
+	}
+	if len(p.LoginHint) > maxLoginHint || len(p.State) > maxAppState || len(p.Scopes) > maxScopes {
+		return "", fail(auth.CodeValidation, "sign in", errors.New("loginHint, state or scopes is too long"))
+	}
+	for _, s := range p.Scopes {
+		if !slices.Contains(b.AllowedScopes, s) {
+			return "", fail(auth.CodeScopeNotAllowed, "sign in", errors.New("a scope is not in AllowedScopes"))
+		}
+	}
+	return returnTo, nil
+}
+
+// authorizationURL returns the authorization request (RFC 6749, section 4.1.1) with PKCE S256 and, for OpenID Connect,
+// a nonce.
+func (rp *relyingParty) authorizationURL(m *metadata, state string, t *transaction, p auth.SignInParams) string {
+	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(t.Verifier)}
+	for _, name := range slices.Sorted(maps.Keys(rp.Provider.AuthParams)) {
+		opts = append(opts, oauth2.SetAuthURLParam(name, rp.Provider.AuthParams[name]))
+	}
+	if rp.isOIDC() {
+		opts = append(opts, oauth2.SetAuthURLParam("nonce", t.Nonce))
+	}
+	if t.Mode == auth.ResponseModeFormPost {
+		opts = append(opts, oauth2.SetAuthURLParam("response_mode", string(t.Mode)))
+	}
+	if p.LoginHint != "" {
+		opts = append(opts, oauth2.SetAuthURLParam("login_hint", p.LoginHint))
+	}
+	c := rp.oauth2(m, t.RedirectURL)
+	c.Scopes = slices.Concat(rp.Scopes, p.Scopes)
+	return c.AuthCodeURL(state, opts...)
+}

@@ -1,0 +1,89 @@
+package kvoauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/netscript/auth"
+)
+
+// SignOut implements [auth.SignOutPort]. The session is ended before anything else is answered. A return URL that is not
+// allowed is replaced by the default one: signing out never fails for it.
+func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
+	location, err := b.returnURL(p.ReturnTo)
+	if err != nil {
+		location = b.DefaultReturnURL
+	}
+	redirect := &auth.Redirect{Location: location}
+	credential, ok := readCookie(r, b.CookieName)
+	if ok != present {
+		redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+		return redirect, b.signOutNobody(p)
+	}
+	own := digestOf(credential)
+	if p.SessionID != "" && p.SessionID != own.handle() {
+		return redirect, b.endOther(r.Context(), own, p.SessionID)
+	}
+	redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+	if p.Everywhere {
+		err = b.signOutEverywhere(r.Context(), own)
+	} else {
+		err = b.end(r.Context(), own)
+	}
+	if err == nil {
+		b.observe(r.Context(), auth.Event{Name: auth.EventSignedOut, SessionID: own.handle()})
+	}
+	return redirect, err
+}
+
+// signOutNobody answers a request without a usable credential: there is nothing to end, and nobody else's session may be.
+func (b *Backend) signOutNobody(p auth.SignOutParams) error {
+	if p.SessionID != "" || p.Everywhere {
+		return fail(auth.CodeNoCredential, "sign out", errors.New("only for who is signed in"))
+	}
+	return nil
+}
+
+func (b *Backend) signOutEverywhere(ctx context.Context, own digest) error {
+	rec, err := b.live(ctx, own)
+	if err != nil {
+		return err
+	}
+	_, err = b.endAll(ctx, rec.Subject)
+	return err
+}
+
+// endOther ends the session called id on behalf of the holder of own. Whether it does not exist or is somebody else's,
+// the answer is the same.
+func (b *Backend) endOther(ctx context.Context, own digest, id string) error {
+	mine, err := b.live(ctx, own)
+	if err != nil {
+		return err
+	}
+	forbidden := fail(auth.CodeForbidden, "sign out", errors.New("not a session of this user"))
+	other, ok := parseHandle(id)
+	if !ok {
+		return forbidden
+	}
+	theirs, err := b.live(ctx, other)
+	if errors.Is(err, auth.ErrUnauthenticated) || err == nil && theirs.Subject != mine.Subject {
+		return forbidden
+	}
+	if err != nil {
+		return err
+	}
+	return b.end(ctx, other)
+}
+
+// live returns the record of a session that authenticates now.
+func (b *Backend) live(ctx context.Context, d digest) (*record, error) {
+	e, err := b.lookUp(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if e.record.expired(b.Now()) {
+		return nil, fail(auth.CodeSessionExpired, "read session", nil)
+	}
+	return e.record, nil
+}

@@ -1,0 +1,159 @@
+package kvoauth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/strictjson"
+)
+
+// maxResponse is the largest answer of a provider that is read, in bytes after decompression.
+const maxResponse = 1 << 20
+
+var (
+	errRedirected  = errors.New("the provider answered with a redirect")
+	errTooLarge    = errors.New("the provider's answer is too large")
+	errNotJSON     = errors.New("the provider's answer is not acceptable JSON")
+	errStatus      = errors.New("the provider answered with an unexpected status")
+	errUnreachable = errors.New("the provider cannot be reached")
+)
+
+// newProviderClient returns the client for all requests to providers. It follows no redirect: one of the token endpoint
+// would send the client's secret on, one of UserInfo the access token (RFC 9700, section 4.12).
+func newProviderClient(base *http.Client) *http.Client {
+	c := &http.Client{Timeout: DefaultProviderTimeout}
+	transport := http.DefaultTransport
+	if base != nil {
+		c.Timeout = positive(base.Timeout, DefaultProviderTimeout)
+		if base.Transport != nil {
+			transport = base.Transport
+		}
+	}
+	c.Transport = &boundedTransport{transport}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return errRedirected }
+	return c
+}
+
+// boundedTransport bounds the bodies of answers.
+type boundedTransport struct{ next http.RoundTripper }
+
+func (t *boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = &boundedBody{res.Body, maxResponse}
+	return res, nil
+}
+
+// boundedBody fails, rather than ends, where the bound is reached: a cut document must not look like a whole one.
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errTooLarge
+	}
+	if len(p) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+// tokenTransport is for the token endpoint: it asks for JSON, and gives golang.org/x/oauth2, which decodes leniently,
+// only an answer that is strict JSON.
+type tokenTransport struct{ next http.RoundTripper }
+
+func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Accept", "application/json") // GitHub answers a form otherwise
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, providerError("token request", err)
+	}
+	if res.StatusCode >= 500 {
+		return nil, &auth.Error{Code: auth.CodeProviderUnavailable, Backend: Name, Op: "token request", Err: errStatus}
+	}
+	if _, err := strictjson.Object(body, maxResponse); err != nil || !isJSON(res.Header) {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "token request", Err: errNotJSON}
+	}
+	res.Body = io.NopCloser(strings.NewReader(string(body)))
+	return res, nil
+}
+
+func isJSON(h http.Header) bool {
+	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return err == nil && (t == "application/json" || strings.HasSuffix(t, "+json") || t == "text/javascript") // Facebook says text/javascript
+}
+
+// getJSON fetches a document. token, if any, goes into the Authorization header and nowhere else.
+func getJSON(ctx context.Context, c *http.Client, op, target, token string, header map[string]string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: op, Err: errors.New("endpoint is not a URL")}
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", "netscript-auth")
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := c.Do(r)
+	if err != nil {
+		return nil, providerError(op, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		code := auth.CodeProviderInvalid
+		if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+			code = auth.CodeProviderUnavailable
+		}
+		return nil, &auth.Error{Code: code, Backend: Name, Op: op, Err: errStatus}
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, providerError(op, err)
+	}
+	return body, nil
+}
+
+// providerError classifies an error of an HTTP exchange with a provider. What the transport said is kept without the
+// URL, whose query can hold what was asked.
+func providerError(op string, err error) error {
+	if e, ok := errors.AsType[*auth.Error](err); ok {
+		return e
+	}
+	code := auth.CodeProviderUnavailable
+	if errors.Is(err, errRedirected) || errors.Is(err, errTooLarge) {
+		code = auth.CodeProviderInvalid
+	}
+	cause := errUnreachable
+	switch u, ok := errors.AsType[*url.Error](err); {
+	case ok && code == auth.CodeProviderInvalid:
+		cause = u.Err
+	case ok && u.Timeout():
+		cause = context.DeadlineExceeded
+	case !ok && code == auth.CodeProviderInvalid:
+		cause = err
+	}
+	return &auth.Error{Code: code, Backend: Name, Op: op, Err: cause}
+}
