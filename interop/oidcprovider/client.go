@@ -16,6 +16,8 @@ type Client struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	// BackchannelLogoutURI receives logout tokens. If empty, none are sent.
 	BackchannelLogoutURI string `json:"backchannel_logout_uri,omitempty"`
+	// BackchannelLogoutSessionRequired puts sid into ID tokens and logout tokens.
+	BackchannelLogoutSessionRequired bool `json:"backchannel_logout_session_required,omitempty"`
 	// GrantTypes are the allowed grants. If nil, authorization_code and
 	// refresh_token.
 	GrantTypes []string `json:"grant_types"`

@@ -32,7 +32,9 @@ server.listen(0, '127.0.0.1', () => {
 });
 
 function provider(issuer) {
-  return new Provider(issuer, {
+  const p = new Provider(issuer, {
+    // Without the dispatcher that refuses loopback, where the tests are.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     clients: settings.clients,
     jwks: {
       keys: [
@@ -69,6 +71,10 @@ function provider(issuer) {
       Session: 86400,
     },
   });
+  for (const name of ['server_error', 'backchannel.error']) {
+    p.on(name, (ctx, err) => console.error(name, err));
+  }
+  return p;
 }
 
 // Every login name is an account; settings.users replaces claims of some.
