@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -197,44 +198,80 @@ func checkStale(p *probe) {
 // neverStale makes a reader with newReader in each reading goroutine. At the end the record is deleted, after which no
 // read may find it.
 func (p *probe) neverStale(newReader func(name string) func() ([]byte, bool, error)) {
-	const writes = 100
-	var acknowledged atomic.Uint64
-	var deleting atomic.Bool
 	p.set("k", make([]byte, 8), long)
 	if p.err != nil {
 		return
 	}
-	_, err := race(5, func(i int) (bool, error) {
+	s := staleness{read: make(chan struct{}), failed: make(chan struct{})}
+	_, err := race(staleReaders+1, func(i int) (bool, error) {
 		if i == 0 {
-			defer acknowledged.Store(writes + 1) // also lets the readers go after an error
-			for n := range uint64(writes) {
-				if err := p.kv.Set(p.ctx, p.key("k"), binary.BigEndian.AppendUint64(nil, n), long); err != nil {
-					return false, err
-				}
-				acknowledged.Store(n)
-			}
-			deleting.Store(true)
-			return true, p.kv.Delete(p.ctx, p.key("k"))
+			return true, s.write(p)
 		}
-		read := newReader("k")
-		for {
-			least := acknowledged.Load()
-			value, found, err := read()
-			switch {
-			case err != nil:
-				return false, err
-			case least > writes && found:
-				return false, errors.New("a read after Delete had returned found the record")
-			case least > writes:
-				return true, nil
-			case found && (len(value) != 8 || binary.BigEndian.Uint64(value) < least):
-				return false, fmt.Errorf("a read after write %d had returned got %s", least, show(value))
-			case !found && !deleting.Load():
-				return false, fmt.Errorf("a read after write %d had returned found nothing", least)
-			}
+		err := s.check(newReader("k"))
+		if err != nil {
+			s.fail.Do(func() { close(s.failed) })
 		}
+		return true, err
 	})
 	if err != nil {
 		p.failf("%w", err)
+	}
+}
+
+const (
+	staleReaders = 4
+	staleWrites  = 50
+)
+
+// staleness is what the writer and the readers of neverStale know of each other.
+type staleness struct {
+	acknowledged atomic.Uint64 // number of the last write that has returned; more than staleWrites: deleted
+	deleting     atomic.Bool
+	read         chan struct{} // a read has returned
+	failed       chan struct{} // a reader has given up
+	fail         sync.Once
+}
+
+func (s *staleness) write(p *probe) error {
+	defer s.acknowledged.Store(staleWrites + 1) // also lets the readers go after an error
+	for n := range uint64(staleWrites) {
+		if err := p.kv.Set(p.ctx, p.key("k"), binary.BigEndian.AppendUint64(nil, n), long); err != nil {
+			return err
+		}
+		s.acknowledged.Store(n)
+		// Of one more reads than there are readers, one has begun after the write.
+		for range staleReaders + 1 {
+			select {
+			case <-s.read:
+			case <-s.failed:
+				return nil
+			}
+		}
+	}
+	s.deleting.Store(true)
+	return p.kv.Delete(p.ctx, p.key("k"))
+}
+
+func (s *staleness) check(read func() ([]byte, bool, error)) error {
+	for {
+		least := s.acknowledged.Load()
+		value, found, err := read()
+		switch {
+		case err != nil:
+			return err
+		case least > staleWrites && found && s.deleting.Load():
+			return errors.New("a read after Delete had returned found the record")
+		case least > staleWrites:
+			return nil
+		case found && (len(value) != 8 || binary.BigEndian.Uint64(value) < least):
+			return fmt.Errorf("a read after write %d had returned got %s", least, show(value))
+		case !found && !s.deleting.Load():
+			return fmt.Errorf("a read after write %d had returned found nothing", least)
+		}
+		select {
+		case s.read <- struct{}{}:
+		default:
+			runtime.Gosched() // on one processor the writer would wait for a preemption
+		}
 	}
 }
