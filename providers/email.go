@@ -64,11 +64,9 @@ func primaryEmail(emails []byte) (string, error) {
 // domain, nothing that ends an address or starts a second one in a header, and no character that becomes an
 // '@' under Unicode normalisation (NFKC) later.
 func validEmail(s string) bool {
-	if len(s) > maxEmail || strings.Count(s, "@") != 1 {
-		return false
-	}
+	// A missing or a second @ leaves a domain that is none.
 	local, domain, _ := strings.Cut(s, "@")
-	return local != "" && !strings.ContainsFunc(local, notInLocal) && validDomain(domain)
+	return len(s) <= maxEmail && local != "" && !strings.ContainsFunc(local, notInLocal) && validDomain(domain)
 }
 
 func notInLocal(r rune) bool {
@@ -91,7 +89,7 @@ func validDomain(s string) bool {
 // validURL accepts an absolute URL of the given scheme that browsers and net/url read alike.
 func validURL(s, scheme string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme == scheme && u.Hostname() != "" && u.User == nil && u.Opaque == "" &&
+	return err == nil && u.Scheme == scheme && u.Hostname() != "" && u.User == nil &&
 		!strings.ContainsFunc(s, func(r rune) bool {
 			return r <= ' ' || r == 0x7f || strings.ContainsRune(`\"<>`, r) || !unicode.IsPrint(r)
 		})

@@ -343,6 +343,12 @@ func TestEmailList(t *testing.T) {
 			t.Errorf("%s: err = %v, want ErrDocument", name, err)
 		}
 	}
+	// With an e-mail endpoint nothing in the profile is an address, also when the list was not fetched.
+	p := idOf(t)
+	p.EmailEndpoint = "https://id.acme.com/emails"
+	if got, err := p.Identity(doc, nil); err != nil || got.Claims["email"] != nil || got.Claims["email_verified"] != nil {
+		t.Errorf("profile's address: %v, %v", got.Claims, err)
+	}
 	// A provider without an e-mail endpoint does not read the list.
 	if got, err := providers.Discord().Identity([]byte(`{"id":"1","username":"a"}`), []byte(tests[0].emails)); err != nil || got.Claims["email"] != nil {
 		t.Errorf("Discord with a list: %v, %v", got.Claims, err)
@@ -360,6 +366,8 @@ func TestClaimValues(t *testing.T) {
 		{"picture", `"javascript:alert(1)"`, nil},
 		{"picture", `"data:image/png;base64,AA"`, nil},
 		{"picture", `"https:a.example"`, nil},
+		{"picture", `"https:///x.png"`, nil},
+		{"picture", `"https://:443/x.png"`, nil},
 		{"picture", `"https://u@a.example/"`, nil},
 		{"picture", `"//a.example/x.png"`, nil},
 		{"picture", `"https://a.example/\" onerror=x"`, nil},
@@ -415,6 +423,11 @@ func TestOAuthClaimsAreListed(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got.Claims, want) {
 		t.Errorf("mapped claims: %v, %v; want %v", got.Claims, err, want)
 	}
+	p.Mapping.Claims["org"] = []string{"orgs.-1.id", "orgs.x.id", "orgs.2.id"}
+	if got, err := p.Identity([]byte(`{"id":1,"orgs":[{"id":1},{"id":2}]}`), nil); err != nil || got.Claims["org"] != nil {
+		t.Errorf("bad indexes: %v, %v", got.Claims, err)
+	}
+	p.Mapping.Claims["org"] = []string{"orgs.1.id"}
 	for _, doc := range []string{`{"id":1,"orgs":[{"id":1}]}`, `{"id":1,"orgs":{"1":7}}`, `{"id":1,"orgs":[0,{"id":null}]}`} {
 		if got, err := p.Identity([]byte(doc), nil); err != nil || got.Claims["org"] != nil {
 			t.Errorf("%s: %v, %v", doc, got.Claims, err)

@@ -77,11 +77,10 @@ func (v *violations) tenants(p Provider) {
 	if p.Kind != OIDC || p.Issuer != "" {
 		v.addf("TenantIssuer is for kind oidc and replaces Issuer")
 	}
-	// In front of the placeholder there must be a host already: a tenant must not choose it.
+	// The placeholder must be in the path: a tenant must not choose the host.
 	before, after, found := strings.Cut(p.TenantIssuer, TenantPlaceholder)
 	base, err := url.Parse(before)
-	if !found || strings.ContainsAny(after, "{}") || err != nil || base.Host == "" || !strings.HasSuffix(base.Path, "/") ||
-		after != "" && after[0] != '/' {
+	if !found || err != nil || !strings.HasSuffix(base.Path, "/") || after != "" && after[0] != '/' {
 		v.addf("TenantIssuer must have %s once, as a path segment", TenantPlaceholder)
 	}
 	// The placeholder itself is not a legal URL; what fills it must be.
@@ -152,7 +151,7 @@ func (v *violations) checkURL(raw string) (*url.URL, error) {
 		return nil, errors.New("has a character that a URL must escape")
 	}
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") {
+	if err != nil || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") {
 		return nil, errors.New("is not an absolute URL")
 	}
 	switch {

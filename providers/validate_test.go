@@ -160,6 +160,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"template in host", tenants, func(p *providers.Provider) { p.TenantIssuer = "https://{tenantid}.acme.com/" }, "TenantIssuer"},
 		{"template is host", tenants, func(p *providers.Provider) { p.TenantIssuer = "https://{tenantid}/v2.0" }, "TenantIssuer"},
 		{"template part of segment", tenants, func(p *providers.Provider) { p.TenantIssuer = "https://id.acme.com/x{tenantid}/" }, "TenantIssuer"},
+		{"template start of segment", tenants, func(p *providers.Provider) { p.TenantIssuer = "https://id.acme.com/{tenantid}x" }, "TenantIssuer"},
+		{"template without host", tenants, func(p *providers.Provider) { p.TenantIssuer = "https:///{tenantid}/" }, "TenantIssuer"},
 		{"template http", tenants, func(p *providers.Provider) { p.TenantIssuer = "http://id.acme.com/{tenantid}/" }, "TenantIssuer"},
 		{"template, no keys", tenants, func(p *providers.Provider) { p.JWKSURI = "" }, "JWKS"},
 		{"no openid", oidc, func(p *providers.Provider) { p.Scopes = []string{"email"} }, "Scopes"},

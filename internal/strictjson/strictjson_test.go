@@ -90,6 +90,7 @@ func TestObjectRefuses(t *testing.T) {
 		{"high surrogate, then text", `{"a":"\ud83dx"}`, strictjson.ErrEncoding},
 		{"high surrogate, then newline", `{"a":"\uD83D\n"}`, strictjson.ErrEncoding},
 		{"two high surrogates", `{"a":"\ud83d\ud83d"}`, strictjson.ErrEncoding},
+		{"high surrogate, then another unit", `{"a":"\ud83d\ue000"}`, strictjson.ErrEncoding},
 		{"unpaired low surrogate", `{"a":["\uDE00"]}`, strictjson.ErrEncoding},
 		{"unpaired surrogate in name", `{"\ud83d":1}`, strictjson.ErrEncoding},
 		{"depth over limit", `{"a":` + deep(strictjson.MaxDepth) + `}`, strictjson.ErrDepth},
