@@ -41,7 +41,7 @@ func Start(t testing.TB, o Options) *Browser {
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), flags(program, o)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() { stop(t, ctx, cancel) })
+	t.Cleanup(func() { stop(ctx, t, cancel) })
 
 	// The context of the first Do is the browser's life, so it has no deadline.
 	late := time.AfterFunc(startTimeout, cancel)
@@ -53,7 +53,7 @@ func Start(t testing.TB, o Options) *Browser {
 }
 
 // stop closes the browser and waits for it, so that no process outlives the test.
-func stop(t testing.TB, ctx context.Context, cancel context.CancelFunc) {
+func stop(ctx context.Context, t testing.TB, cancel context.CancelFunc) {
 	defer cancel()
 	ctx, done := context.WithTimeout(ctx, stopTimeout)
 	defer done()

@@ -85,7 +85,7 @@ func TestScreenshot(t *testing.T) {
 	tab.Open(site.URL)
 	path := tab.Screenshot("site")
 	expect(t, "directory", filepath.Dir(path), dir)
-	f, err := os.Open(path) //nolint:gosec // the path is ours
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
