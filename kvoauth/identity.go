@@ -142,5 +142,8 @@ func (rp *relyingParty) identityOf(doc, emails []byte) (*identity, error) {
 		return nil, fail(auth.CodeIdentityInvalid, "identity", errors.New("subject is empty or reserved"))
 	}
 	maps.DeleteFunc(id.Claims, func(name string, _ any) bool { return transient(name) })
+	// What this module says about a session under these names is not the provider's to say.
+	delete(id.Claims, "sessionId")
+	id.Claims["providerId"] = rp.Provider.ID
 	return &identity{subject: subject, account: id.Subject, claims: id.Claims}, nil
 }

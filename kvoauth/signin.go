@@ -21,11 +21,11 @@ const (
 // the store.
 func (b *Backend) SignIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, error) {
 	redirect, err := b.signIn(r, p)
-	e := auth.Event{Name: auth.EventSignInStarted, ProviderID: p.ProviderID}
+	e := auth.Event{Name: auth.EventSignInStarted}
 	if err != nil {
 		e.Name, e.Code = auth.EventSignInFailed, auth.CodeOf(err)
 	} else {
-		e.ProviderID = redirect.ProviderID
+		e.ProviderID = redirect.ProviderID // not the request's, which may be any text
 	}
 	b.observe(r.Context(), e)
 	return redirect, err
