@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"golang.org/x/oauth2"
 
@@ -98,5 +99,6 @@ func (rp *relyingParty) authorizationURL(m *metadata, state string, t *transacti
 	}
 	c := rp.oauth2(m, t.RedirectURL)
 	c.Scopes = slices.Concat(rp.Scopes, p.Scopes)
-	return c.AuthCodeURL(state, opts...)
+	base, query, _ := strings.Cut(c.AuthCodeURL(state, opts...), "?")
+	return base + "?" + strings.ReplaceAll(query, "+", "%20") // Cognito takes no plus for a space
 }
