@@ -21,6 +21,7 @@ var (
 	wireCallbackInvalid  = wireKind{http.StatusBadRequest, "AUTH_CALLBACK_INVALID", "The sign-in could not be completed. Start it again."}
 	wireProviderError    = wireKind{http.StatusBadGateway, "AUTH_PROVIDER_ERROR", "The identity provider cannot be used for this."}
 	wireUnavailable      = wireKind{http.StatusServiceUnavailable, "AUTH_UNAVAILABLE", "Authentication is not available at the moment. Try again."}
+	wireBadPath          = wireKind{http.StatusBadRequest, "BAD_REQUEST", "The path is not in its canonical form."}
 	wireNotFound         = wireKind{http.StatusNotFound, "NOT_FOUND", "There is nothing here."}
 	wireMethodNotAllowed = wireKind{http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "The method is not allowed here."}
 	wireTooLarge         = wireKind{http.StatusRequestEntityTooLarge, "PAYLOAD_TOO_LARGE", "The body is larger than 64 KiB."}

@@ -1,0 +1,215 @@
+package auth_test
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"testing"
+
+	"github.com/netscript/auth"
+)
+
+const aliceSession = `{"id":"s-alice","userId":"alice","providerId":"one","state":"active","subject":"alice","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z"}`
+
+func TestSessionAndMe(t *testing.T) {
+	renewed := func(r *http.Request) (*auth.Authentication, error) {
+		a, err := alice(r)
+		a.Cookies = []*http.Cookie{setting("renewed")}
+		return a, err
+	}
+	aliceUser := `{"id":"alice","displayName":"Alice","email":"a@example.com","emailVerified":true,"imageUrl":"https://img.example/a.png","claims":{"name":"Alice","email":"a@example.com","email_verified":true,"picture":"https://img.example/a.png"}}`
+	apiKey := func(*http.Request) (*auth.Authentication, error) {
+		return &auth.Authentication{Principal: auth.Principal{Subject: "robot", Scheme: auth.SchemeAPIKey}}, nil
+	}
+	tests := []struct {
+		name         string
+		authenticate func(*http.Request) (*auth.Authentication, error)
+		session, me  string
+		cookies      []*http.Cookie
+	}{
+		{"authenticated", renewed, `{"authenticated":true,"session":` + aliceSession + `}`,
+			`{"authenticated":true,"user":` + aliceUser + `,"session":` + aliceSession + `}`, []*http.Cookie{setting("renewed")}},
+		{"without a session", apiKey, `{"authenticated":true,"session":null}`,
+			`{"authenticated":true,"user":{"id":"robot"},"session":null}`, nil},
+		{"nobody", nobody, `{"authenticated":false,"session":null}`, `{"authenticated":false,"user":null,"session":null}`, nil},
+		{"dead", deadSession, `{"authenticated":false,"session":null}`, `{"authenticated":false,"user":null,"session":null}`, []*http.Cookie{clearing()}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHandler(t, &fakeCore{authenticate: tt.authenticate}, auth.HandlerConfig{})
+			for path, want := range map[string]string{"/session": tt.session, "/me": tt.me} {
+				w := do(h, request("GET", base+path, ""))
+				wantStatus(t, w, 200)
+				wantJSON(t, w, want)
+				wantCookies(t, w, tt.cookies...)
+			}
+		})
+	}
+}
+
+// "Could not tell" is not "nobody", and leaves the cookie alone.
+func TestSessionCouldNotTell(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		reason auth.Code
+	}{
+		{&auth.Error{Code: auth.CodeStoreUnavailable, Cookies: []*http.Cookie{clearing()}}, auth.CodeStoreUnavailable},
+		{&auth.Error{Code: auth.CodeStoreUnavailable, Err: &auth.Error{Code: auth.CodeSessionNotFound, Cookies: []*http.Cookie{clearing()}}}, auth.CodeStoreUnavailable},
+		{&auth.Error{Code: auth.CodeProviderUnavailable}, auth.CodeProviderUnavailable},
+		{&auth.Error{Code: auth.CodeForbidden}, auth.CodeForbidden},
+		{&auth.Error{Code: auth.CodeUnsupported}, auth.CodeUnsupported},
+		{errors.New("boom"), auth.CodeInternal},
+	} {
+		b := working()
+		b.authenticate = func(*http.Request) (*auth.Authentication, error) { return nil, tt.err }
+		h := newHandler(t, b, auth.HandlerConfig{})
+		for _, r := range []*http.Request{
+			request("GET", base+"/me", ""), request("GET", base+"/session", ""), request("GET", base+"/sessions", ""),
+			request("DELETE", base+"/sessions/s-phone", ""),
+		} {
+			w := do(h, r)
+			wantError(t, w, 503, "AUTH_UNAVAILABLE", tt.reason)
+			wantCookies(t, w)
+			if b.asked() != 0 {
+				t.Error("something happened")
+			}
+		}
+	}
+}
+
+func TestMeUser(t *testing.T) {
+	tests := []struct {
+		name   string
+		claims map[string]any
+		userID string
+		want   string
+	}{
+		{"nothing", nil, "", `{"id":"sub"}`},
+		{"the application's own user", nil, "u1", `{"id":"u1"}`},
+		{"unverified", map[string]any{"email": "e", "email_verified": false}, "", `{"id":"sub","email":"e","emailVerified":false,"claims":{"email":"e","email_verified":false}}`},
+		{"a text is not a verification", map[string]any{"email": "e", "email_verified": "true"}, "", `{"id":"sub","email":"e","claims":{"email":"e","email_verified":"true"}}`},
+		{"verification of nothing", map[string]any{"email_verified": true}, "", `{"id":"sub","claims":{"email_verified":true}}`},
+		{"plain image", map[string]any{"picture": "http://img.example/a.png"}, "", `{"id":"sub","claims":{"picture":"http://img.example/a.png"}}`},
+		{"script image", map[string]any{"picture": "javascript:alert(1)"}, "", `{"id":"sub","claims":{"picture":"javascript:alert(1)"}}`},
+		{"name of another type", map[string]any{"name": 7}, "", `{"id":"sub","claims":{"name":7}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := &auth.Authentication{Principal: auth.Principal{Subject: "sub", Claims: tt.claims}}
+			tail := `,"session":null}`
+			if tt.userID != "" {
+				a.Session = session("s", tt.userID)
+				tail = `,"session":{"id":"s","userId":"u1","providerId":"one","state":"active","subject":"u1","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z"}}`
+			}
+			h := newHandler(t, &fakeCore{authenticate: func(*http.Request) (*auth.Authentication, error) { return a, nil }}, auth.HandlerConfig{})
+			wantJSON(t, do(h, request("GET", base+"/me", "")), `{"authenticated":true,"user":`+tt.want+tail)
+		})
+	}
+}
+
+func TestAnswerThatJSONCannotHold(t *testing.T) {
+	h := newHandler(t, &fakeCore{authenticate: func(r *http.Request) (*auth.Authentication, error) {
+		a, err := alice(r)
+		a.Principal.Claims["x"] = math.NaN()
+		return a, err
+	}}, auth.HandlerConfig{})
+	wantError(t, do(h, request("GET", base+"/me", "")), 503, "AUTH_UNAVAILABLE", auth.CodeInternal)
+}
+
+func TestSessions(t *testing.T) {
+	b := working()
+	h := newHandler(t, b, auth.HandlerConfig{})
+	list := `{"sessions":[` + aliceSession[:len(aliceSession)-1] + `,"current":true},
+		{"id":"s-phone","userId":"alice","providerId":"one","state":"active","subject":"alice","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z","current":false}]}`
+	w := do(h, request("GET", base+"/sessions?userId=bob", ""))
+	wantStatus(t, w, 200)
+	wantJSON(t, w, list)
+
+	b.sessions = nil
+	wantJSON(t, do(h, request("GET", base+"/sessions", "")), `{"sessions":[]}`)
+
+	b.adminError = &auth.Error{Code: auth.CodeStoreUnavailable}
+	wantError(t, do(h, request("GET", base+"/sessions", "")), 503, "AUTH_UNAVAILABLE", auth.CodeStoreUnavailable)
+	b.adminError = auth.Unsupported("fake", "list", "no")
+	wantError(t, do(h, request("GET", base+"/sessions", "")), 502, "AUTH_PROVIDER_ERROR", auth.CodeUnsupported)
+	b.adminError = &auth.Error{Code: auth.CodeSessionNotFound} // of the backend's own making; the caller is authenticated
+	wantError(t, do(h, request("GET", base+"/sessions", "")), 503, "AUTH_UNAVAILABLE", auth.CodeSessionNotFound)
+}
+
+func TestSessionsNeedASession(t *testing.T) {
+	for _, tt := range []struct {
+		authenticate func(*http.Request) (*auth.Authentication, error)
+		status       int
+		code         string
+		reason       auth.Code
+	}{
+		{nobody, 401, "UNAUTHORIZED", auth.CodeNoCredential},
+		{deadSession, 401, "UNAUTHORIZED", auth.CodeSessionExpired},
+		{func(*http.Request) (*auth.Authentication, error) {
+			return &auth.Authentication{Principal: auth.Principal{Subject: "alice", Scheme: auth.SchemeAPIKey}}, nil
+		}, 403, "FORBIDDEN", auth.CodeForbidden},
+	} {
+		b := working()
+		b.authenticate = tt.authenticate
+		h := newHandler(t, b, auth.HandlerConfig{})
+		for _, r := range []*http.Request{request("GET", base+"/sessions", ""), request("DELETE", base+"/sessions/s-phone", "")} {
+			wantError(t, do(h, r), tt.status, tt.code, tt.reason)
+		}
+		if b.asked() != 0 {
+			t.Error("something happened")
+		}
+	}
+}
+
+func TestDeleteSession(t *testing.T) {
+	b := working()
+	h := newHandler(t, b, auth.HandlerConfig{})
+	w := do(h, request("DELETE", base+"/sessions/s-phone", ""))
+	wantStatus(t, w, 200)
+	wantJSON(t, w, `{"revoked":true,"sessionId":"s-phone"}`)
+	wantCookies(t, w)
+	if len(b.revoked) != 1 || b.revoked[0] != "s-phone" || len(b.signOuts) != 0 {
+		t.Errorf("revoked %v, signed out %v", b.revoked, b.signOuts)
+	}
+}
+
+func TestDeleteCurrentSession(t *testing.T) {
+	b := working()
+	b.authenticate = func(r *http.Request) (*auth.Authentication, error) {
+		a, err := alice(r)
+		a.Cookies = []*http.Cookie{setting("renewed")} // must not survive the sign-out
+		return a, err
+	}
+	h := newHandler(t, b, auth.HandlerConfig{})
+	w := do(h, request("DELETE", base+"/sessions/s-alice", ""))
+	wantStatus(t, w, 200)
+	wantJSON(t, w, `{"revoked":true,"sessionId":"s-alice"}`)
+	wantCookies(t, w, clearing())
+	if len(b.signOuts) != 1 || b.signOuts[0] != (auth.SignOutParams{SessionID: "s-alice"}) {
+		t.Errorf("signed out %v", b.signOuts)
+	}
+	b.signOut = func(auth.SignOutParams) (*auth.Redirect, error) {
+		return &auth.Redirect{Cookies: []*http.Cookie{clearing()}}, &auth.Error{Code: auth.CodeStoreUnavailable}
+	}
+	w = do(h, request("DELETE", base+"/sessions/s-alice", ""))
+	if data := wantError(t, w, 503, "AUTH_UNAVAILABLE", auth.CodeStoreUnavailable); data["revoked"] != false {
+		t.Errorf("data %v", data)
+	}
+	wantCookies(t, w, clearing())
+}
+
+func TestDeleteForeignSession(t *testing.T) {
+	b := working()
+	h := newHandler(t, b, auth.HandlerConfig{})
+	foreign := do(h, request("DELETE", base+"/sessions/s-bob", ""))
+	unknown := do(h, request("DELETE", base+"/sessions/s-none", ""))
+	wantError(t, foreign, 403, "FORBIDDEN", auth.CodeForbidden)
+	if foreign.Body.String() != unknown.Body.String() || unknown.Code != 403 {
+		t.Errorf("foreign %d %s, unknown %d %s", foreign.Code, foreign.Body, unknown.Code, unknown.Body)
+	}
+	if len(b.revoked) != 0 || len(b.signOuts) != 0 {
+		t.Error("something happened")
+	}
+	b.adminError = &auth.Error{Code: auth.CodeStoreUnavailable}
+	wantError(t, do(h, request("DELETE", base+"/sessions/s-phone", "")), 503, "AUTH_UNAVAILABLE", auth.CodeStoreUnavailable)
+}
