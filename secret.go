@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 const redacted = "[redacted]"
@@ -81,7 +82,7 @@ func ParseKey(s string) (Key, error) {
 		enc = base64.URLEncoding
 	}
 	b, err := enc.Strict().DecodeString(s)
-	if err != nil {
+	if err != nil || strings.ContainsAny(s, "\r\n") { // which encoding/base64 passes over
 		return Key{}, errKey
 	}
 	return NewKey(b)

@@ -93,7 +93,8 @@ func (t *SessionTokens) OpenSessionToken(token, purpose string) (SessionToken, e
 
 func (t *SessionTokens) open(token string) (SessionToken, error) {
 	dot := strings.LastIndexByte(token, '.')
-	if len(token) > maxTokenSize || !strings.HasPrefix(token, tokenPrefix) || dot < len(tokenPrefix) {
+	if len(token) > maxTokenSize || !strings.HasPrefix(token, tokenPrefix) || dot < len(tokenPrefix) ||
+		strings.ContainsAny(token, "\r\n") { // which encoding/base64 passes over: one token has one spelling
 		return SessionToken{}, errors.New("malformed")
 	}
 	body := token[:dot]
