@@ -74,7 +74,7 @@ func (s *storedCookie) admit(u *url.URL) error {
 	case len(s.Name)+len(s.Value) > 4096:
 		return errors.New("name and value are over 4096 bytes")
 	case s.Secure && !secure:
-		return errors.New("Secure over http")
+		return errors.New("it is Secure and came over http")
 	case s.SameSite == http.SameSiteNoneMode && !s.Secure:
 		return errors.New("SameSite=None without Secure")
 	case strings.HasPrefix(name, "__secure-") && !s.Secure:
