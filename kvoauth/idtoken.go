@@ -17,7 +17,10 @@ import (
 	"github.com/netscript/auth/internal/strictjson"
 )
 
-const maxIDToken = 16 << 10
+const (
+	maxIDToken = 16 << 10
+	maxSubject = 255
+)
 
 // claimSet is the payload of a verified token, by exact member names.
 type claimSet map[string]json.RawMessage
@@ -85,16 +88,22 @@ func (w *watchedKeys) explain() error {
 	return fail(auth.CodeIDTokenInvalid, "ID token", errors.New("signature, issuer, audience or expiry is wrong"))
 }
 
-// checkHeader refuses what go-jose would not: a token that is not exactly three segments, a type that is not an ID
-// token's (RFC 8725, section 3.11), and any crit (RFC 7515, section 4.1.11), none of whose extensions is known here.
+// checkHeader refuses what go-jose would not: a token that is not exactly three segments of canonical base64url, a type
+// that is not an ID token's (RFC 8725, section 3.11), and any crit (RFC 7515, section 4.1.11), none of whose extensions
+// is known here.
 func checkHeader(raw string) error {
 	if len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
 		return errors.New("missing, too long, or not a signed JWT")
 	}
-	first, _, _ := strings.Cut(raw, ".")
-	header, err := base64.RawURLEncoding.Strict().DecodeString(first)
-	if err != nil {
-		return errors.New("header is not base64url")
+	var header []byte
+	for i, segment := range strings.Split(raw, ".") {
+		b, ok := decodeSegment(segment)
+		if !ok {
+			return errors.New("not base64url")
+		}
+		if i == 0 {
+			header = b
+		}
 	}
 	members, err := strictjson.Object(header, maxIDToken)
 	if err != nil {
@@ -112,11 +121,20 @@ func checkHeader(raw string) error {
 	return nil
 }
 
+// decodeSegment accepts one spelling of every value. The decoder alone skips line breaks, and go-jose all white space.
+func decodeSegment(s string) ([]byte, bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return b, err == nil && base64.RawURLEncoding.EncodedLen(len(b)) == len(s)
+}
+
 // payloadOf decodes the payload of a token whose signature has been verified.
 func payloadOf(raw string) (claimSet, error) {
 	segments := strings.Split(raw, ".")
-	payload, err := base64.RawURLEncoding.Strict().DecodeString(segments[1])
-	if err != nil {
+	if len(segments) != 3 {
+		return nil, errors.New("not a signed JWT")
+	}
+	payload, ok := decodeSegment(segments[1])
+	if !ok {
 		return nil, errors.New("payload is not base64url")
 	}
 	members, err := strictjson.Object(payload, maxIDToken)
@@ -174,10 +192,11 @@ func (rp *relyingParty) checkTimes(c claimSet) error {
 	return nil
 }
 
-// checkTokenSubject refuses a token that speaks of a client and not of a person (RFC 9700, section 4.15).
+// checkTokenSubject refuses a token without a usable subject (OpenID Connect Core 1.0, section 2) and one that speaks of a
+// client and not of a person (RFC 9700, section 4.15).
 func (rp *relyingParty) checkTokenSubject(c claimSet) error {
-	if sub := c.text("sub"); sub == "" || sub == rp.ClientID {
-		return errors.New("sub is missing or the client itself")
+	if sub := c.text("sub"); sub == "" || len(sub) > maxSubject || sub == rp.ClientID {
+		return errors.New("sub is missing, too long, or the client itself")
 	}
 	return nil
 }
