@@ -1,0 +1,450 @@
+package kvoauth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/authtest"
+	"github.com/netscript/auth/authtest/fakeop"
+	"github.com/netscript/auth/kvoauth"
+	"github.com/netscript/auth/store"
+)
+
+// marker stands in every text that a hostile party chooses. It must turn up nowhere.
+const marker = "h0stile-text"
+
+const (
+	callbackPath = auth.DefaultBasePath + "/callback"
+	skew         = kvoauth.DefaultClockSkew
+)
+
+// stoppedClock stands still until it is moved.
+type stoppedClock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *stoppedClock { return &stoppedClock{at: time.Now().Truncate(time.Second)} }
+
+func (c *stoppedClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *stoppedClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// hostileIDP is a provider whose clock is that of the application.
+type hostileIDP struct {
+	*authtest.Provider
+	clock *stoppedClock
+}
+
+func newIDP(t testing.TB, c authtest.ProviderConfig) *hostileIDP {
+	t.Helper()
+	p := &hostileIDP{clock: newClock()}
+	configure := c.Configure
+	c.Configure = func(cfg *fakeop.Config) {
+		cfg.Now = p.clock.now
+		if configure != nil {
+			configure(cfg)
+		}
+	}
+	p.Provider = authtest.NewProvider(t, c)
+	return p
+}
+
+// ledger is a store that knows what it holds.
+type ledger struct {
+	store.KV
+	mu   sync.Mutex
+	live map[string]bool
+	sets int
+}
+
+func (l *ledger) note(key string, live bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if live {
+		l.live[key] = true
+		l.sets++
+		return
+	}
+	delete(l.live, key)
+}
+
+func (l *ledger) Set(ctx context.Context, key string, value []byte, ttl time.Duration) error {
+	err := l.KV.Set(ctx, key, value, ttl)
+	if err == nil {
+		l.note(key, true)
+	}
+	return err
+}
+
+func (l *ledger) CompareAndSwap(ctx context.Context, key string, prev, next []byte, ttl time.Duration) (bool, error) {
+	swapped, err := l.KV.CompareAndSwap(ctx, key, prev, next, ttl)
+	if swapped {
+		l.note(key, true)
+	}
+	return swapped, err
+}
+
+func (l *ledger) Take(ctx context.Context, key string) ([]byte, bool, error) {
+	value, found, err := l.KV.Take(ctx, key)
+	if err == nil {
+		l.note(key, false)
+	}
+	return value, found, err
+}
+
+func (l *ledger) Delete(ctx context.Context, key string) error {
+	err := l.KV.Delete(ctx, key)
+	if err == nil {
+		l.note(key, false)
+	}
+	return err
+}
+
+func (l *ledger) count(prefix string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for key := range l.live {
+		if strings.HasPrefix(key, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *ledger) sessions() int     { return l.count("s:") }
+func (l *ledger) transactions() int { return l.count("t:") }
+
+// spy is the backend with what its flow returned as errors.
+type spy struct {
+	*kvoauth.Backend
+	mu   sync.Mutex
+	errs []string
+}
+
+func (s *spy) keep(err error) {
+	if err == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, err.Error(), fmt.Sprintf("%+v %#v", err, err))
+}
+
+func (s *spy) SignIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, error) {
+	d, err := s.Backend.SignIn(r, p)
+	s.keep(err)
+	return d, err
+}
+
+func (s *spy) HandleCallback(r *http.Request, p auth.CallbackParams) (*auth.CallbackResult, error) {
+	d, err := s.Backend.HandleCallback(r, p)
+	s.keep(err)
+	return d, err
+}
+
+func (s *spy) errors() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.errs, "\n")
+}
+
+// lockedBuffer is a log that may be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// egress records where requests go.
+type egress struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	urls []string
+}
+
+func (e *egress) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.mu.Lock()
+	e.urls = append(e.urls, r.URL.String())
+	e.mu.Unlock()
+	return e.next.RoundTrip(r)
+}
+
+func (e *egress) targets() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.urls)
+}
+
+// world is one application in front of its providers.
+type world struct {
+	t       testing.TB
+	idps    []*authtest.Provider
+	idp     *hostileIDP
+	clock   *stoppedClock
+	kv      *ledger
+	backend *spy
+	app     http.Handler
+	log     *lockedBuffer
+	egress  *egress
+	secrets []string
+}
+
+// newWorld returns an application with the first provider and what configure makes of it.
+func newWorld(t testing.TB, idp *hostileIDP, configure func(*kvoauth.Config), others ...*hostileIDP) *world {
+	t.Helper()
+	w := &world{t: t, idp: idp, clock: idp.clock, log: new(lockedBuffer)}
+	all := append([]*hostileIDP{idp}, others...)
+	for _, p := range all {
+		p.Reset()
+		w.idps = append(w.idps, p.Provider)
+	}
+	w.egress = &egress{next: authtest.ClientFor(w.idps...).Transport}
+	memory, err := store.NewMemory(store.MemoryConfig{Now: w.clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.kv = &ledger{KV: memory, live: map[string]bool{}}
+	logger := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c := kvoauth.Config{
+		RedirectURL: authtest.RedirectURI, KV: w.kv, Keys: []auth.Key{auth.GenerateKey()}, Now: w.clock.now,
+		HTTPClient: &http.Client{Transport: w.egress}, Observer: auth.SlogObserver(logger, auth.Key{}),
+	}
+	for _, p := range all {
+		c.Clients = append(c.Clients, kvoauth.Client{Provider: p.Definition(), ClientID: p.ClientID, ClientSecret: p.ClientSecret})
+	}
+	if configure != nil {
+		configure(&c)
+	}
+	b, err := kvoauth.NewKvOAuthBackend(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.backend = &spy{Backend: b}
+	h, err := auth.NewHandler(w.backend, auth.HandlerConfig{Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.app = h
+	return w
+}
+
+func (w *world) browser() *authtest.Browser {
+	w.t.Helper()
+	return authtest.NewBrowser(w.t, w.app, w.idps...)
+}
+
+// begin starts a sign-in and lets the provider answer. What nobody may see again is remembered.
+func (w *world) begin(b *authtest.Browser, query ...string) *authtest.Callback {
+	w.t.Helper()
+	cb := b.Authorize(b.StartSignIn(query...), "alice")
+	for _, name := range []string{"code", "state"} {
+		w.hide(cb.Values().Get(name))
+	}
+	for _, c := range b.Cookies() {
+		w.hide(c.Value)
+	}
+	return cb
+}
+
+func (w *world) hide(s string) {
+	if s != "" {
+		w.secrets = append(w.secrets, s)
+	}
+}
+
+// answer is what the application answered to a program.
+type answer struct {
+	status  int
+	reason  string
+	code    string
+	header  http.Header
+	body    string
+	cookies []*http.Cookie
+}
+
+// finish delivers the provider's answer as a program would, which is told the code of an error.
+func (w *world) finish(b *authtest.Browser, cb *authtest.Callback) *answer {
+	w.t.Helper()
+	if cb.Form != nil {
+		return w.send(b, http.MethodPost, cb.URL, cb.Form)
+	}
+	return w.send(b, http.MethodGet, cb.URL, nil)
+}
+
+// deliver delivers values in place of the provider's.
+func (w *world) deliver(b *authtest.Browser, values url.Values) *answer {
+	w.t.Helper()
+	return w.send(b, http.MethodGet, authtest.AppOrigin+callbackPath+"?"+values.Encode(), nil)
+}
+
+func (w *world) send(b *authtest.Browser, method, target string, form url.Values) *answer {
+	w.t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r := httptest.NewRequest(method, target, body)
+	r.Header.Set("Accept", "application/json")
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", "null")
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+	}
+	return w.do(b, r)
+}
+
+func (w *world) do(b *authtest.Browser, r *http.Request) *answer {
+	w.t.Helper()
+	res := b.Do(r)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a := &answer{status: res.StatusCode, header: res.Header, body: string(body), cookies: res.Cookies()}
+	var wire struct {
+		Code string `json:"code"`
+		Data struct {
+			Reason string `json:"reason"`
+		} `json:"data"`
+	}
+	if res.StatusCode >= 400 && len(body) > 0 {
+		if err := json.Unmarshal(body, &wire); err != nil {
+			w.t.Fatalf("error answer is not JSON: %q", body)
+		}
+	}
+	a.code, a.reason = wire.Code, wire.Data.Reason
+	return a
+}
+
+// statusOf is the HTTP contract for the codes of this flow.
+func statusOf(code auth.Code) int {
+	switch code {
+	case auth.CodeSignInDenied:
+		return http.StatusForbidden
+	case auth.CodeValidation, auth.CodeUnknownProvider, auth.CodeScopeNotAllowed, auth.CodeReturnURLRejected:
+		return http.StatusUnprocessableEntity
+	case auth.CodeProviderRefused, auth.CodeClientRejected, auth.CodeProviderUnavailable, auth.CodeProviderInvalid:
+		return http.StatusBadGateway
+	case auth.CodeInternal, auth.CodeStoreUnavailable, auth.CodeStoreFull:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// refused requires that a is an error with this code and that nothing came of the sign-in.
+func (w *world) refused(a *answer, code auth.Code) {
+	w.t.Helper()
+	if a.status != statusOf(code) || a.reason != string(code) {
+		w.t.Errorf("status %d, reason %q; want %d, %q", a.status, a.reason, statusOf(code), code)
+	}
+	if n := w.kv.sessions(); n != 0 {
+		w.t.Errorf("%d sessions in the store", n)
+	}
+	for _, c := range a.cookies {
+		if c.Name == kvoauth.DefaultCookieName || c.MaxAge >= 0 || c.Value != "" {
+			w.t.Errorf("an error sets the cookie %s", c.Name)
+		}
+	}
+	if a.header.Get("Location") != "" || a.header.Get("Cache-Control") != "no-store" {
+		w.t.Errorf("an error with Location %q and Cache-Control %q", a.header.Get("Location"), a.header.Get("Cache-Control"))
+	}
+	w.silent(a)
+}
+
+// silent requires that nothing confidential or hostile left the backend.
+func (w *world) silent(a *answer) {
+	w.t.Helper()
+	places := map[string]string{"log": w.log.String(), "error": w.backend.errors()}
+	if a != nil {
+		places["answer"] = fmt.Sprint(a.header) + a.body
+	}
+	secrets := append([]string{marker}, w.secrets...)
+	for _, p := range w.idps {
+		secrets = append(secrets, p.ClientSecret.Reveal())
+		for _, r := range p.Requests() {
+			secrets = append(secrets, r.Form.Get("code_verifier"), r.Query.Get("nonce"),
+				strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		}
+	}
+	for place, text := range places {
+		for _, s := range secrets {
+			if s != "" && strings.Contains(text, s) {
+				w.t.Errorf("%s holds what it must not: %.40q", place, s)
+			}
+		}
+	}
+}
+
+// calls requires how often the token and UserInfo endpoints were asked.
+func (w *world) calls(token, userInfo int) {
+	w.t.Helper()
+	for endpoint, want := range map[fakeop.Endpoint]int{fakeop.EndpointToken: token, fakeop.EndpointUserInfo: userInfo} {
+		got := 0
+		for _, p := range w.idps {
+			got += p.Count(endpoint)
+		}
+		if got != want {
+			w.t.Errorf("%d calls of the %s endpoint, want %d", got, endpoint, want)
+		}
+	}
+}
+
+// signedIn requires that a completed the sign-in of subject.
+func (w *world) signedIn(b *authtest.Browser, a *answer, subject string) sessionJSON {
+	w.t.Helper()
+	if a.status != http.StatusFound {
+		w.t.Fatalf("status %d, reason %q; want a sign-in\n%s", a.status, a.reason, w.backend.errors())
+	}
+	var s sessionJSON
+	b.GetJSON(auth.DefaultBasePath+"/session", &s)
+	if !s.Authenticated || s.Session.Subject != subject {
+		w.t.Fatalf("authenticated %t as %q, want %q", s.Authenticated, s.Session.Subject, subject)
+	}
+	return s
+}
+
+type sessionJSON struct {
+	Authenticated bool `json:"authenticated"`
+	Session       struct {
+		Subject    string         `json:"subject"`
+		ProviderID string         `json:"providerId"`
+		Scopes     []string       `json:"scopes"`
+		Roles      []string       `json:"roles"`
+		Claims     map[string]any `json:"claims"`
+	} `json:"session"`
+}
