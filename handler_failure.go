@@ -78,7 +78,7 @@ func (h *Handler) logFailure(r *http.Request, f failure) { logFailure(h.log, r, 
 
 func logFailure(l *slog.Logger, r *http.Request, op string, err error) {
 	ctx := r.Context()
-	class, code := classify(err)
+	code, class := classify(err)
 	level := levelOf(class)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		level = slog.LevelDebug // the client went away

@@ -57,7 +57,7 @@ func (h *Handler) whoIs(w http.ResponseWriter, r *http.Request, op string) (*Aut
 		setCookies(w, a.Cookies)
 		return a, true
 	}
-	if class, _ := classify(err); class != ErrUnauthenticated {
+	if _, class := classify(err); class != ErrUnauthenticated {
 		h.fail(w, r, failure{op: op, err: err})
 		return nil, false
 	}

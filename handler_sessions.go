@@ -64,7 +64,7 @@ func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
 	}
 	setCookies(w, own.Cookies)
 	s, err := h.admin.SessionByID(r.Context(), id)
-	if class, _ := classify(err); err != nil && class != ErrUnauthenticated {
+	if _, class := classify(err); err != nil && class != ErrUnauthenticated {
 		h.fail(w, r, failure{op: op, err: err})
 		return
 	}
@@ -108,7 +108,7 @@ func (h *Handler) ownSession(w http.ResponseWriter, r *http.Request, op string) 
 
 // notTheCaller keeps an administrative error from being read as a verdict on the caller, who is authenticated.
 func notTheCaller(err error) error {
-	if class, _ := classify(err); class == ErrUnauthenticated {
+	if _, class := classify(err); class == ErrUnauthenticated {
 		return undecided{err}
 	}
 	return err

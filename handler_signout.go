@@ -43,7 +43,7 @@ func (h *Handler) serveSignOut(w http.ResponseWriter, r *http.Request) {
 // endSession signs out and sets the cookies that belong to the outcome. It returns where the browser goes next.
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, p SignOutParams) (string, error) {
 	d, err := h.signOut.SignOut(r, p)
-	if _, code := classify(err); err != nil && code == CodeForbidden {
+	if code, _ := classify(err); err != nil && code == CodeForbidden {
 		return "", &Error{Code: CodeForbidden, Backend: h.backend.Name(), Op: "signout"} // without cookies
 	}
 	if d == nil {

@@ -20,7 +20,7 @@ const (
 	tailAny               // "/a/" or "/a/{rest...}": everything below
 )
 
-var errPattern = errors.New("Path: not a pattern of literal segments, {name}, and at the end {name...}, {$} or a slash")
+var errPattern = errors.New("path is not a pattern of literal segments, {name}, and at the end {name...}, {$} or a slash")
 
 func parsePattern(s string) (pattern, error) {
 	var p pattern
@@ -79,7 +79,9 @@ func (p pattern) matches(path string, loose bool) bool {
 // alike reports whether any of the usual ways to ignore case takes a for b. They differ outside ASCII: only lower case
 // makes "i" of U+0130, and only upper case makes "I" of U+0131.
 func alike(a, b string) bool {
-	return strings.EqualFold(a, b) || strings.ToLower(a) == strings.ToLower(b) || strings.ToUpper(a) == strings.ToUpper(b)
+	lowerA, lowerB := strings.ToLower(a), strings.ToLower(b)
+	upperA, upperB := strings.ToUpper(a), strings.ToUpper(b)
+	return strings.EqualFold(a, b) || lowerA == lowerB || upperA == upperB
 }
 
 func identifier(s string) bool {

@@ -138,17 +138,17 @@ func compileRule(r Rule) (*rule, error) {
 		return nil, err
 	}
 	if r.Allow < AllowAuthenticated || r.Allow > AllowNobody {
-		return nil, errors.New("Allow: no such access")
+		return nil, errors.New("no such access")
 	}
 	if r.Allow != AllowAuthenticated && len(r.Scopes)+len(r.Roles) > 0 {
-		return nil, errors.New("Scopes and Roles need AllowAuthenticated")
+		return nil, errors.New("scopes and roles need AllowAuthenticated")
 	}
 	if r.Methods != nil && len(r.Methods) == 0 {
-		return nil, errors.New("Methods: empty; nil means all")
+		return nil, errors.New("methods are empty; nil means all")
 	}
 	for _, m := range r.Methods {
 		if m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
-			return nil, errors.New("Methods: not upper-case method names")
+			return nil, errors.New("methods are not upper-case names")
 		}
 	}
 	return &rule{

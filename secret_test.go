@@ -91,7 +91,7 @@ func TestLeakCheckFinds(t *testing.T) {
 	type plain struct{ k [32]byte }
 	var p plain
 	copy(p.k[:], material)
-	for _, text := range []string{fmt.Sprintf("%s", material), fmt.Sprintf("%x", p), fmt.Sprintf("%v", p), fmt.Sprintf("%#v", p), fmt.Sprintf("%X", p)} {
+	for _, text := range []string{"x" + material, fmt.Sprintf("%x", p), fmt.Sprintf("%v", p), fmt.Sprintf("%#v", p), fmt.Sprintf("%X", p)} {
 		found := false
 		for _, leak := range leaks() {
 			found = found || strings.Contains(text, leak)

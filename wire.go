@@ -52,28 +52,28 @@ type bodyError struct{ kind wireKind }
 
 func (b bodyError) Error() string { return b.kind.code }
 
-// classify returns the class and the code of err. The outermost [*Error] decides, so that a failing store is "could not
+// classify returns the code and the class of err. The outermost [*Error] decides, so that a failing store is "could not
 // tell" whatever it wraps.
-func classify(err error) (class error, code Code) {
+func classify(err error) (code Code, class error) {
 	if u, ok := errors.AsType[undecided](err); ok {
-		_, code = classify(u.err)
-		return nil, code
+		code, _ = classify(u.err)
+		return code, nil
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code.Class(), e.Code
+		return e.Code, e.Code.Class()
 	}
 	if _, ok := errors.AsType[bodyError](err); ok {
-		return ErrRejected, CodeValidation
+		return CodeValidation, ErrRejected
 	}
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
-		return ErrUnauthenticated, CodeNoCredential
+		return CodeNoCredential, ErrUnauthenticated
 	case errors.Is(err, ErrRejected):
-		return ErrRejected, CodeForbidden
+		return CodeForbidden, ErrRejected
 	case errors.Is(err, errors.ErrUnsupported):
-		return errors.ErrUnsupported, CodeUnsupported
+		return CodeUnsupported, errors.ErrUnsupported
 	}
-	return nil, CodeInternal
+	return CodeInternal, nil
 }
 
 // kindOf maps an error to its answer. What is not known here could not be decided.
@@ -112,7 +112,7 @@ func wireOf(err error) wireError {
 	if b, ok := errors.AsType[bodyError](err); ok {
 		return b.kind.body(map[string]any{"reason": CodeValidation})
 	}
-	class, code := classify(err)
+	code, class := classify(err)
 	kind := kindOf(class, code)
 	if _, ok := errors.AsType[undecided](err); ok {
 		kind = wireUnavailable
