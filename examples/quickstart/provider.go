@@ -14,7 +14,7 @@ var (
 	acmePeople = []fakeop.User{
 		{Subject: "ada", Name: "Ada Lindqvist", Email: "ada@acme.test", EmailVerified: true},
 		{Subject: "ben", Name: "Ben Okafor", Email: "ben@acme.test"},
-		{Subject: "mallory", Name: "Mallory Finch (suspended)", Email: "mallory@acme.test", EmailVerified: true},
+		{Subject: "mallory", Name: "Mallory Finch", Email: "mallory@acme.test", EmailVerified: true},
 	}
 	globexPeople = []fakeop.User{
 		{Subject: "1042", Name: "Gus Tanaka", Email: "gus@globex.test", EmailVerified: true},

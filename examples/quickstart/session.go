@@ -42,7 +42,7 @@ func (m moment) Words() string {
 }
 
 // Exact is the time to the second, in UTC: the server does not know where the person is.
-func (m moment) Exact() string { return m.at.UTC().Format("2 January 2006, 15:04:05 UTC") }
+func (m moment) Exact() string { return m.at.UTC().Format("2 Jan 2006, 15:04:05 UTC") }
 
 // Machine is the time as the datetime attribute has it.
 func (m moment) Machine() string { return m.at.UTC().Format(time.RFC3339) }
