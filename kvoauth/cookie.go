@@ -55,18 +55,18 @@ func (s *settings) clearTransactionCookie(state string, formPost bool) *http.Coo
 	return c
 }
 
-// clearAbandoned returns cookies that remove the transactions of r beyond the number a browser may have open, so that
-// abandoned sign-ins cannot fill the Cookie header.
+// clearAbandoned returns cookies that remove the oldest transactions of r, so that with a new one there are no more than
+// a browser may have open: abandoned sign-ins must not fill the Cookie header. Browsers send the oldest first (RFC 6265,
+// section 5.4).
 func (s *settings) clearAbandoned(r *http.Request) (clear []*http.Cookie) {
-	prefix, n := s.transactionPrefix(), 0
+	var tags []string
 	for _, c := range r.Cookies() {
-		tag, ok := strings.CutPrefix(c.Name, prefix)
-		if !ok || len(tag) != transactionTagLength {
-			continue
+		if tag, ok := strings.CutPrefix(c.Name, s.transactionPrefix()); ok && len(tag) == transactionTagLength {
+			tags = append(tags, tag)
 		}
-		if n++; n >= maxTransactionCookies {
-			clear = append(clear, s.clearTransactionCookie(tag, false))
-		}
+	}
+	for _, tag := range tags[:max(0, len(tags)-maxTransactionCookies+1)] {
+		clear = append(clear, s.clearTransactionCookie(tag, false))
 	}
 	return clear
 }
