@@ -39,8 +39,8 @@ type MemoryConfig struct {
 	MaxEntries int
 
 	// MaxBytes bounds the memory that records take, in bytes: keys and values in blocks of 256 bytes, and 64 bytes
-	// of index for each record. Unused capacity adds at most some 20 MiB. Set it to what the machine can spare:
-	// a session takes about 1 KiB. If zero, DefaultMemoryMaxBytes is used.
+	// of index for each record. Unused capacity of a large store adds at most 64 MiB. Set it to what the machine can
+	// spare: a session takes about 1 KiB. If zero, DefaultMemoryMaxBytes is used.
 	MaxBytes int64
 
 	// Now tells the time. It is called by several goroutines at once. If nil, the store counts the time that has

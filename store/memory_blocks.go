@@ -15,7 +15,8 @@ const (
 	payload     = blockSize - blockHeader // per block
 	headHeader  = 9                       // hash and length of the key, in a first block only
 
-	chunkBlocks = 128 // blocks are allocated by chunks of 32 KiB
+	chunkBlocks = 512 // blocks are allocated by chunks of 128 KiB, which the collector sees as one object each
+	firstBlocks = 4   // and the first chunk grows to that from here, because most stores are small
 
 	noBlock = math.MaxUint32 // next of the last block of a chain, previous of the first
 )
@@ -128,7 +129,6 @@ func (b *blocks) cut(head uint32, n int) uint32 {
 	}
 	rest := next(block)
 	setNext(block, noBlock)
-	setPrevious(b.at(rest), noBlock)
 	return rest
 }
 
@@ -138,7 +138,7 @@ func (b *blocks) grow() uint32 {
 	case i/chunkBlocks == len(b.chunks):
 		size := chunkBlocks
 		if i == 0 {
-			size = 4 // most stores are small
+			size = firstBlocks
 		}
 		b.chunks = append(b.chunks, make([]byte, size*blockSize))
 	case i < chunkBlocks && i*blockSize == len(b.chunks[0]):
@@ -188,7 +188,11 @@ func (b *blocks) release(chain uint32) (rest uint32, m move) {
 
 // shrink drops chunks at the end, keeping an unused one so that a store that breathes does not allocate all the time.
 func (b *blocks) shrink() {
-	if n := len(b.chunks); n >= 3 && int(b.used) <= (n-2)*chunkBlocks {
+	n := len(b.chunks)
+	switch {
+	case b.used == 0 && len(b.chunks[0]) > firstBlocks*blockSize:
+		b.chunks = nil
+	case n >= 3 && int(b.used) <= (n-2)*chunkBlocks:
 		b.chunks[n-1] = nil
 		b.chunks = b.chunks[:n-1]
 	}

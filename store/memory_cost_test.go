@@ -15,7 +15,11 @@ import (
 // TestMemoryCostPerSession measures what a record costs all in, as the heap sees it, and what the garbage collector
 // makes of it. BenchmarkMillionSessions does the same with a million.
 func TestMemoryCostPerSession(t *testing.T) {
-	for _, size := range []int{600, 800} {
+	sizes := []int{600, 800}
+	if raceEnabled {
+		sizes = sizes[1:]
+	}
+	for _, size := range sizes {
 		cost := measure(t, 200_000, size)
 		t.Logf("value of %d bytes: %v", size, cost)
 		if cost.perSession > 1.2*1024 {
@@ -87,10 +91,14 @@ func TestMemoryChurnDoesNotGrow(t *testing.T) {
 	c := newClock()
 	m := newMemory(t, store.MemoryConfig{Now: c.now})
 	const keys = 20_000
+	writes := 2 * keys
+	if raceEnabled {
+		writes = keys / 4
+	}
 	before := heap()
 	for round := range 12 {
 		// Sizes drift from round to round, which is what pins the free lists of size classes.
-		for range 2 * keys {
+		for range writes {
 			key := sessionKey(r.IntN(keys))
 			switch r.IntN(8) {
 			case 0:
@@ -102,7 +110,7 @@ func TestMemoryChurnDoesNotGrow(t *testing.T) {
 		c.advance(time.Hour)
 		entries, counted := m.Size()
 		grown := heap() - before
-		if bound := counted + counted/4 + 24<<20; grown > bound {
+		if bound := counted + counted/4 + 48<<20; grown > bound {
 			t.Errorf("round %d: the heap grew by %d bytes for %d in %d records", round, grown, counted, entries)
 		}
 	}
@@ -110,7 +118,7 @@ func TestMemoryChurnDoesNotGrow(t *testing.T) {
 		_ = m.Delete(t.Context(), sessionKey(i))
 	}
 	wantEntries(t, m, 0)
-	if left := heap() - before; left > 24<<20 {
+	if left := heap() - before; left > 1<<20 {
 		t.Errorf("%d bytes are held for nothing", left)
 	}
 	runtime.KeepAlive(m)

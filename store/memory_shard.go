@@ -42,22 +42,22 @@ func (u *usage) fits(entries, bytes, maxEntries, maxBytes int64) bool {
 	return u.entries.Load()+entries <= maxEntries && u.bytes.Load()+bytes <= maxBytes
 }
 
-// reserve adds to the usage unless that would pass a bound. What shrinks is always admitted.
+// reserve adds to the usage unless that would pass a bound.
 func (u *usage) reserve(entries, bytes, maxEntries, maxBytes int64) bool {
 	if !reserve(&u.entries, entries, maxEntries) {
 		return false
 	}
-	if !reserve(&u.bytes, bytes, maxBytes) {
-		u.entries.Add(-entries)
-		return false
+	if reserve(&u.bytes, bytes, maxBytes) {
+		return true
 	}
-	return true
+	u.entries.Add(-entries)
+	return false
 }
 
 func reserve(n *atomic.Int64, delta, limit int64) bool {
 	for {
 		old := n.Load()
-		if delta > 0 && old+delta > limit {
+		if old+delta > limit {
 			return false
 		}
 		if n.CompareAndSwap(old, old+delta) {
