@@ -41,7 +41,7 @@ func failed(code auth.Code) *notice {
 	case auth.CodeLoginRequired:
 		n.Title, n.Text = "The provider has to ask you something", "Start the sign-in again and answer what it asks."
 	case auth.CodeTransactionMissing:
-		n.Title, n.Text = "This browser started no such sign-in", "The link may be old or from another browser, or cookies are blocked. Start again here."
+		n.Title, n.Text = "This sign-in cannot be finished", "It was started long ago or in another browser, or cookies are blocked. Start again here."
 	case auth.CodeTransactionInvalid:
 		n.Title, n.Text = "The sign-in took too long", "It has expired, or was finished already. Nothing was lost: start again."
 	case auth.CodeReturnURLRejected:

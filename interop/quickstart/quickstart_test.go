@@ -158,7 +158,7 @@ func expired(t *testing.T, site string) {
 
 	v.Open(answer)
 	v.isAt("/?error=transaction_missing")
-	v.reads("#notice", "This browser started no such sign-in")
+	v.reads("#notice", "This sign-in cannot be finished")
 	v.isSignedOut()
 	v.shoot("expired")
 }
@@ -218,7 +218,7 @@ func returnElsewhere(t *testing.T, site string) {
 	v.Follow(acme)
 	v.isAt("/?error=return_url_rejected")
 	v.isSignedOut()
-	v.shoot("foreign-return")
+	v.shoot("return-elsewhere")
 }
 
 func rawAnswer(t *testing.T, site string) {
