@@ -42,7 +42,7 @@ func main() {
 func splitArgs(args []string) (flags, dirs []string, err error) {
 	i := slices.Index(args, "--")
 	if i < 0 || i == len(args)-1 {
-		return nil, nil, errors.New("usage: gotest [-flags of go test] -- dir...")
+		return nil, nil, errors.New("usage: gotest [-flags of go test] -- DIR [DIR]...; no DIR given")
 	}
 	return args[:i], args[i+1:], nil
 }
