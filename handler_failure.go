@@ -123,7 +123,7 @@ const pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; fra
 
 const page = `<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>{title}</title></head>
 <body>
 <h1>{title}</h1>
 <p>{message}</p>

@@ -77,6 +77,9 @@ func TestErrorPage(t *testing.T) {
 	v.shoot("library-error")
 	v.shootPhone("library-error-phone")
 	v.prefers("dark")
+	if text := browser.Run(v.Tab, "look at the text", chromedp.Evaluate[string]("getComputedStyle(document.body).color")); text != "rgb(255, 255, 255)" {
+		t.Errorf("where the system is dark the text is %s, so the page is a bright one", text)
+	}
 	v.shoot("library-error-dark")
 	v.Follow("a") // try again
 	v.Follow(person("ada"))
