@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/internal/strictjson"
@@ -67,28 +69,51 @@ func (rp *relyingParty) addUserInfo(ctx context.Context, claims claimSet, access
 	if info.text("sub") != claims.text("sub") {
 		return nil, fail(auth.CodeSubjectMismatch, "UserInfo", errors.New("it speaks of another subject than the ID token"))
 	}
-	merged := maps.Clone(claims)
-	for name, value := range info {
-		if !fromIDToken(name, claims) {
-			merged[name] = value
-		}
-	}
-	return merged, nil
+	return rp.merge(claims, info), nil
 }
 
-// fromIDToken reports whether name is to be taken from the ID token alone: because it is there, because it is a claim of
-// the protocol and not of the person (some providers repeat iss, aud and exp in UserInfo), or because it belongs to one
-// that is there: email_verified of UserInfo says nothing about email of the ID token.
-func fromIDToken(name string, idToken claimSet) bool {
-	switch {
-	case idToken[name] != nil || protocolClaim(name):
-		return true
-	case name == "email_verified":
-		return idToken["email"] != nil
-	case name == "phone_number_verified":
-		return idToken["phone_number"] != nil
+// merge returns the claims of both sources. Where both have one it is the ID token's, and claims of the protocol, which
+// some providers repeat in UserInfo, are the ID token's alone.
+func (rp *relyingParty) merge(idToken, info claimSet) claimSet {
+	idToken, info = maps.Clone(idToken), maps.Clone(info)
+	maps.DeleteFunc(info, func(name string, _ json.RawMessage) bool { return protocolClaim(name) })
+	for _, v := range rp.vouchers() {
+		other := idToken
+		if v.hasClaim(idToken) {
+			other = info
+		} else if !v.hasClaim(info) {
+			continue
+		}
+		delete(other, v.verified)
+		for _, name := range v.claim {
+			delete(other, name)
+		}
 	}
-	return false
+	maps.Copy(info, idToken)
+	return info
+}
+
+// voucher is a claim and what says that it is verified. They are taken from one source: that the address in the ID token
+// is verified says nothing about the one in UserInfo.
+type voucher struct {
+	claim    []string // where it may be
+	verified string
+}
+
+func (rp *relyingParty) vouchers() []voucher {
+	email := voucher{[]string{"email"}, "email_verified"}
+	for _, path := range rp.Provider.Mapping.Claims["email"] {
+		name, _, _ := strings.Cut(path, ".")
+		email.claim = append(email.claim, name)
+	}
+	if path := rp.Provider.Mapping.EmailVerified; path != "" {
+		email.verified, _, _ = strings.Cut(path, ".")
+	}
+	return []voucher{email, {[]string{"phone_number"}, "phone_number_verified"}}
+}
+
+func (v voucher) hasClaim(c claimSet) bool {
+	return slices.ContainsFunc(v.claim, func(name string) bool { return c[name] != nil && string(c[name]) != "null" })
 }
 
 // protocolClaim reports whether name speaks of the token or the authentication and not of the person.
