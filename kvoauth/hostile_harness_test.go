@@ -192,6 +192,7 @@ func (l *lockedBuffer) String() string {
 // egress records where requests go.
 type egress struct {
 	next http.RoundTripper
+	mail http.Handler // what answers at https://mail.test
 	mu   sync.Mutex
 	urls []string
 }
@@ -200,6 +201,9 @@ func (e *egress) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
 	e.urls = append(e.urls, r.URL.String())
 	e.mu.Unlock()
+	if e.mail != nil && r.URL.Host == "mail.test" {
+		return authtest.NewTransport(map[string]http.Handler{"https://mail.test": e.mail}).RoundTrip(r)
+	}
 	return e.next.RoundTrip(r)
 }
 
