@@ -85,6 +85,9 @@ func (w *watchedKeys) explain() error {
 	if e, ok := errors.AsType[*auth.Error](w.err); ok {
 		return e
 	}
+	if errors.Is(w.err, errNoKey) {
+		return fail(auth.CodeIDTokenInvalid, "ID token", errNoKey)
+	}
 	return fail(auth.CodeIDTokenInvalid, "ID token", errors.New("signature, issuer, audience or expiry is wrong"))
 }
 

@@ -24,7 +24,7 @@ const (
 )
 
 var (
-	errNoKey        = errors.New("no key of the provider fits the token")
+	errNoKey        = errors.New("no key fits the token, and the provider was asked for new ones a short while ago")
 	errBadSignature = errors.New("signature does not verify")
 )
 
@@ -52,10 +52,13 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	}
 	fitting := candidates(keys, jws.Signatures[0].Header)
 	if len(fitting) == 0 {
-		if keys, err = s.again(ctx); err != nil {
+		keys, asked, err := s.again(ctx)
+		if err != nil {
 			return nil, err
 		}
-		fitting = candidates(keys, jws.Signatures[0].Header)
+		if fitting = candidates(keys, jws.Signatures[0].Header); len(fitting) == 0 && !asked {
+			return nil, errNoKey
+		}
 	}
 	for i := range fitting {
 		if payload, err := jws.Verify(&fitting[i]); err == nil {
@@ -65,18 +68,18 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	return nil, errBadSignature
 }
 
-// again fetches the keys once more, unless that was done a short while ago.
-func (s *keySet) again(ctx context.Context) ([]jose.JSONWebKey, error) {
+// again returns the keys as they are now: asked for once more, unless that was done a short while ago. Who comes while
+// they are being fetched waits for them, which the fetch's own timeout bounds: at a rotation everybody comes at once.
+func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, asked bool, err error) {
 	s.mu.Lock()
-	wait := !s.asked.IsZero() && s.now().Sub(s.asked) < unknownKeyCooldown
-	if !wait {
-		s.asked = s.now()
+	defer s.mu.Unlock()
+	if !s.asked.IsZero() && s.now().Sub(s.asked) < unknownKeyCooldown {
+		keys, err = s.get(ctx)
+		return keys, false, err
 	}
-	s.mu.Unlock()
-	if wait {
-		return nil, errNoKey
-	}
-	return s.renew(ctx)
+	s.asked = s.now()
+	keys, err = s.renew(ctx)
+	return keys, true, err
 }
 
 // candidates returns the keys that may have signed a token with header h: those with its key id or, for a token without
