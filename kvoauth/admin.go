@@ -58,8 +58,13 @@ func (b *Backend) RefreshSession(ctx context.Context, id string) (*auth.Session,
 		return nil, err
 	}
 	// In the same flight as the refreshes of requests: two at once would spend one refresh token twice.
-	if _, err, _ := b.upkeep.Do(refreshDue.flight(d), func() (any, error) { return nil, b.refresh(ctx, d, true) }); err != nil {
-		return nil, err
+	select {
+	case r := <-b.start(ctx, d, refreshDue, true):
+		if r.Err != nil {
+			return nil, r.Err
+		}
+	case <-ctx.Done():
+		return nil, fail(auth.CodeInternal, "refresh", ctx.Err())
 	}
 	return b.SessionByID(ctx, id)
 }

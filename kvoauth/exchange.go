@@ -22,7 +22,7 @@ type tokenSet struct {
 	Access  string   `cbor:"1,keyasint"`
 	Refresh string   `cbor:"2,keyasint"`
 	ID      string   `cbor:"3,keyasint"`
-	Scopes  []string `cbor:"-"`
+	Scopes  []string `cbor:"4,keyasint,omitempty"` // what the provider said that it granted; nil if it said nothing
 	// life and at say when the access token was got and for how long it is good; life zero is not known.
 	life time.Duration
 	at   time.Time

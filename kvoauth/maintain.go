@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/netscript/auth"
 )
 
@@ -20,9 +22,10 @@ const (
 )
 
 const (
-	refreshWait    = 3 * time.Second  // how long a request waits for the provider before it goes on without
-	refreshTimeout = 15 * time.Second // of the refresh itself
-	refreshBackoff = 30 * time.Second // after a failed one
+	refreshWait    = 3 * time.Second        // how long a request waits for the provider before it goes on without
+	touchWait      = 250 * time.Millisecond // and for the note of its use
+	refreshTimeout = 15 * time.Second       // of the refresh itself
+	refreshBackoff = 30 * time.Second       // after a failed one
 	maxRetryTimes  = 4096
 )
 
@@ -30,42 +33,57 @@ const (
 func (w dueWork) flight(d digest) string { return string(append(d[:], byte(w))) }
 
 func (b *Backend) due(d digest, rec *record, now time.Time) dueWork {
-	ms := now.UnixMilli()
 	switch {
-	case rec.RefreshAt != 0 && ms >= rec.RefreshAt && b.retries.passed(d, now):
+	case rec.RefreshAt != 0 && now.UnixMilli() >= rec.RefreshAt && b.retries.passed(d, now):
 		return refreshDue
-	case ms-rec.UsedAt >= min(b.IdleTimeout/touchFraction, touchAtMost).Milliseconds() && rec.IdleAt < rec.AbsoluteAt:
+	case b.touchable(rec, now):
 		return touchDue
 	}
 	return nothingDue
 }
 
-// maintain does what is due for the session e of d. One flight per session does it for all requests of this process, and
-// outlives them: a provider's answer to a refresh must be kept although the request that asked for it has gone.
-// It returns an error only when the session has ended or its store cannot tell; a refresh that fails otherwise leaves the
-// session as it is.
-func (b *Backend) maintain(ctx context.Context, d digest, e *cached, due dueWork) (*cached, error) {
-	flight := b.upkeep.DoChan(due.flight(d), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
-		defer cancel()
-		if due == refreshDue {
-			return nil, b.refresh(ctx, d, false)
-		}
-		return nil, b.touch(ctx, d)
-	})
-	wait := time.NewTimer(refreshWait)
+func (b *Backend) touchable(rec *record, now time.Time) bool {
+	unnoted := time.Duration(now.UnixMilli()-rec.UsedAt) * time.Millisecond
+	return unnoted >= min(b.IdleTimeout/touchFraction, touchAtMost) && rec.IdleAt < rec.AbsoluteAt
+}
+
+// maintain does what is due for the session of d and returns what it then is. Its error means that the session has ended,
+// or that it cannot be told; a refresh that fails otherwise leaves the session as it is.
+func (b *Backend) maintain(ctx context.Context, d digest, due dueWork) (*cached, error) {
+	patience := touchWait
+	if due == refreshDue {
+		patience = refreshWait
+	}
+	wait := time.NewTimer(patience)
 	defer wait.Stop()
 	select {
-	case r := <-flight:
-		if errors.Is(r.Err, auth.ErrUnauthenticated) {
+	case r := <-b.start(ctx, d, due, false):
+		if errors.Is(r.Err, auth.ErrUnauthenticated) || errors.Is(r.Err, errGrantEnded) {
 			return nil, r.Err
 		}
 	case <-wait.C:
-		return e, nil
 	case <-ctx.Done():
 		return nil, fail(auth.CodeInternal, "authenticate", ctx.Err())
 	}
-	return b.lookUp(ctx, d)
+	// Asked once more, because it may have ended while this waited.
+	e, err := b.lookUp(ctx, d)
+	if err == nil && e.record.expired(b.Now()) {
+		err = fail(auth.CodeSessionExpired, "authenticate", nil)
+	}
+	return e, err
+}
+
+// start begins w for d, or joins who is at it: one flight per session does it for all requests of this process, and
+// outlives them, because a provider's answer to a refresh must be kept although the request that asked for it has gone.
+func (b *Backend) start(ctx context.Context, d digest, w dueWork, force bool) <-chan singleflight.Result {
+	return b.upkeep.DoChan(w.flight(d), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+		defer cancel()
+		if w == refreshDue {
+			return nil, b.refresh(ctx, d, force)
+		}
+		return nil, b.touch(ctx, d)
+	})
 }
 
 // touch notes that the session is used. It is best effort: a session that somebody else has just changed or ended is left
@@ -76,7 +94,7 @@ func (b *Backend) touch(ctx context.Context, d digest) error {
 		return err
 	}
 	now := b.Now()
-	if rec.expired(now) || b.due(d, rec, now) == nothingDue {
+	if rec.expired(now) || !b.touchable(rec, now) {
 		return nil
 	}
 	rec.touch(now, b.IdleTimeout)

@@ -15,7 +15,10 @@ import (
 const (
 	maxRefreshMargin = 5 * time.Minute // before the access token expires
 	marginFraction   = 5               // of its life: a token that lives five minutes is not refreshed at every read
-	replaceAttempts  = 5
+
+	providerTime = 10 * time.Second // of refreshTimeout; what is left is for storing the answer
+	firstPause   = 50 * time.Millisecond
+	longestPause = time.Second
 )
 
 // refreshTime is when t should be renewed, in Unix milliseconds; zero if it cannot be, or if its life is not known.
@@ -26,11 +29,23 @@ func refreshTime(t *tokenSet) int64 {
 	return t.at.Add(t.life - min(maxRefreshMargin, t.life/marginFraction)).UnixMilli()
 }
 
-// refresh renews the provider's tokens behind the session of d, unless somebody else just did. force renews them also
-// when they are not due.
+// errGrantEnded: the provider no longer honours the session's grant, but the store could not end the session. Nobody
+// may use it meanwhile.
+var errGrantEnded = errors.New("the provider ended the grant, and the store did not answer")
+
+// refresh renews the provider's tokens behind the session of d, unless somebody else does or just did. force renews them
+// also when they are not due.
 //
 // invalid_grant, and a new ID token that is not the same person's, end the session. A provider that is down does not.
 func (b *Backend) refresh(ctx context.Context, d digest, force bool) error {
+	release, err := b.lease(ctx, d)
+	if errors.Is(err, errLeased) && !force {
+		return b.touch(ctx, d)
+	}
+	if err != nil {
+		return b.putOff(ctx, d, nil, force, err)
+	}
+	defer release()
 	sealed, rec, err := b.readRecord(ctx, d)
 	if err != nil {
 		return err
@@ -39,19 +54,34 @@ func (b *Backend) refresh(ctx context.Context, d digest, force bool) error {
 		return nil
 	}
 	old, fresh, err := b.renewTokens(ctx, d, rec)
-	switch code := auth.CodeOf(err); {
-	case err == nil:
-		return b.keepTokens(ctx, d, sealed, rec, old, fresh)
-	case code == auth.CodeCodeRejected, code == auth.CodeIDTokenInvalid, code == auth.CodeSubjectMismatch:
-		return b.endRefused(ctx, d, sealed, rec, code)
+	switch code := auth.CodeOf(err); code {
+	case "":
+		return b.keepTokens(ctx, d, sealed, rec, old, fresh, !force)
+	case auth.CodeUnsupported:
+		return err
+	case auth.CodeCodeRejected, auth.CodeIDTokenInvalid, auth.CodeSubjectMismatch, auth.CodeSessionInvalid:
+		return b.endRefused(ctx, d, rec, code)
 	}
+	return b.putOff(ctx, d, rec, force, err)
+}
+
+// putOff leaves a session whose tokens could not be renewed alone for a while. That a request came is noted all the same.
+func (b *Backend) putOff(ctx context.Context, d digest, rec *record, force bool, err error) error {
 	b.retries.set(d, b.Now())
+	if rec == nil {
+		rec = new(record)
+	}
 	b.observe(ctx, rec.event(auth.EventRefreshFailed, d, auth.CodeOf(err)))
+	if !force {
+		_ = b.touch(ctx, d)
+	}
 	return err
 }
 
 // renewTokens asks the provider for new tokens (RFC 6749, section 6) and checks what comes.
 func (b *Backend) renewTokens(ctx context.Context, d digest, rec *record) (old, fresh *tokenSet, err error) {
+	ctx, cancel := context.WithTimeout(ctx, providerTime)
+	defer cancel()
 	if rec.Tokens == nil {
 		return nil, nil, fail(auth.CodeUnsupported, "refresh", errors.New("the session has no provider tokens"))
 	}
@@ -68,7 +98,7 @@ func (b *Backend) renewTokens(ctx context.Context, d digest, rec *record) (old, 
 	if fresh, err = rp.refreshTokens(ctx, old.Refresh); err != nil {
 		return nil, nil, err
 	}
-	if fresh.ID == "" {
+	if fresh.ID == "" || !rp.isOIDC() {
 		fresh.ID = old.ID
 		return old, fresh, nil
 	}
@@ -90,11 +120,11 @@ func (rp *relyingParty) refreshTokens(ctx context.Context, token string) (*token
 }
 
 // checkRefreshedIDToken applies OpenID Connect Core 1.0 section 12.2: the same iss, sub, aud, auth_time and azp as the ID
-// token of the sign-in, and its nonce or none. When the provider's keys cannot be fetched, the new ID token is dropped
+// token of the sign-in, and its nonce or none. When the provider's keys cannot be had, the new ID token is dropped
 // and the rest kept: the refresh token may have been rotated, and the old one is then spent.
 func (rp *relyingParty) checkRefreshedIDToken(ctx context.Context, old, fresh *tokenSet) error {
 	claims, err := rp.verifyIDToken(ctx, fresh.ID, "", fresh.Access)
-	if code := auth.CodeOf(err); code == auth.CodeProviderUnavailable || code == auth.CodeProviderInvalid {
+	if code := auth.CodeOf(err); code == auth.CodeProviderUnavailable || code == auth.CodeProviderInvalid || errors.Is(err, errNoKey) {
 		fresh.ID = old.ID
 		return nil
 	}
@@ -125,52 +155,82 @@ func (rp *relyingParty) checkRefreshedIDToken(ctx context.Context, old, fresh *t
 	return nil
 }
 
-// keepTokens stores fresh in place of old. A session that was ended meanwhile stays ended, and the new tokens are
-// dropped; one that was merely touched is read again.
-func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *record, old, fresh *tokenSet) error {
-	for range replaceAttempts {
-		if err := b.setTokens(d, rec, fresh); err != nil {
-			return err
-		}
-		rec.RefreshedAt = b.Now().UnixMilli()
-		if fresh.Scopes != nil {
-			rec.Scopes = fresh.Scopes
-		}
-		swapped, err := b.replace(ctx, d, prev, rec)
+// keepTokens stores fresh in place of old, and keeps trying while the store does not answer: the provider may have
+// rotated the refresh token, and then these are the only ones. A session that was ended meanwhile stays ended, and the new
+// tokens are dropped; one that was merely touched is read again.
+func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *record, old, fresh *tokenSet, used bool) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		swapped, err := b.replaceTokens(ctx, d, prev, rec, old, fresh, used)
 		if swapped {
 			b.observe(ctx, rec.event(auth.EventTokenRefreshed, d, ""))
 			return nil
 		}
-		if err != nil && ctx.Err() != nil {
-			return err
-		}
 		// Not stored, or not known whether: what is stored now decides.
-		if prev, rec, err = b.readRecord(ctx, d); err != nil {
-			if errors.Is(err, auth.ErrUnauthenticated) {
-				return err
-			}
-			continue
+		now, current, readErr := b.readRecord(ctx, d)
+		if errors.Is(readErr, auth.ErrUnauthenticated) {
+			return readErr
 		}
-		if stored, err := b.tokensOf(d, rec); err == nil && stored.Refresh != old.Refresh {
-			return nil // ours, or somebody else's newer ones
+		if readErr == nil {
+			if stored, err := b.tokensOf(d, current); err == nil && stored.Refresh != old.Refresh {
+				return nil // ours, or somebody else's newer ones
+			}
+			prev, rec = now, current
+		}
+		if err == nil && readErr == nil {
+			continue // somebody else was quicker
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return fail(auth.CodeStoreUnavailable, "refresh", errors.New("the new tokens could not be stored"))
 		}
 	}
-	return fail(auth.CodeStoreUnavailable, "refresh", errors.New("the new tokens could not be stored"))
+}
+
+// replaceTokens makes one attempt. used notes that a request has come.
+func (b *Backend) replaceTokens(ctx context.Context, d digest, prev []byte, rec *record, old, fresh *tokenSet, used bool) (bool, error) {
+	now := b.Now()
+	rec.RefreshedAt = now.UnixMilli()
+	if used && !rec.expired(now) {
+		rec.touch(now, b.IdleTimeout)
+	}
+	if fresh.Scopes != nil {
+		rec.Scopes = append(slices.Clone(fresh.Scopes), addedScopes(rec.Scopes, old.Scopes, fresh.Scopes)...)
+	}
+	kept := *fresh
+	if kept.Scopes == nil {
+		kept.Scopes = old.Scopes
+	}
+	if err := b.setTokens(d, rec, &kept); err != nil {
+		return false, err
+	}
+	return b.replace(ctx, d, prev, rec)
+}
+
+// addedScopes returns those that the application added to what the provider had granted.
+func addedScopes(all, granted, fresh []string) []string {
+	var added []string
+	for _, s := range all {
+		if !slices.Contains(granted, s) && !slices.Contains(fresh, s) {
+			added = append(added, s)
+		}
+	}
+	return added
 }
 
 // endRefused ends a session whose refresh token the provider no longer honours, unless another process has renewed it
 // in the meantime.
-func (b *Backend) endRefused(ctx context.Context, d digest, sealed []byte, rec *record, code auth.Code) error {
-	now, _, err := b.readRecord(ctx, d)
-	if err != nil {
-		return err
-	}
-	if code == auth.CodeCodeRejected && !bytes.Equal(now, sealed) {
+func (b *Backend) endRefused(ctx context.Context, d digest, rec *record, code auth.Code) error {
+	_, now, err := b.readRecord(ctx, d)
+	if err == nil && code == auth.CodeCodeRejected && !bytes.Equal(now.Tokens, rec.Tokens) {
 		return nil
 	}
 	b.observe(ctx, rec.event(auth.EventRefreshFailed, d, code))
-	if err := b.end(ctx, d); err != nil {
-		return err
+	if err == nil {
+		err = b.end(ctx, d)
+	}
+	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
+		return fail(auth.CodeStoreUnavailable, "refresh", errGrantEnded)
 	}
 	return fail(auth.CodeSessionRevoked, "refresh", errors.New("the provider ended the grant"))
 }

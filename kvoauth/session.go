@@ -35,7 +35,7 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 		return nil, b.reject(r.Context(), fail(auth.CodeSessionExpired, "authenticate", nil))
 	}
 	if due := b.due(d, e.record, now); due != nothingDue {
-		if e, err = b.maintain(r.Context(), d, e, due); err != nil {
+		if e, err = b.maintain(r.Context(), d, due); err != nil {
 			return nil, b.reject(r.Context(), err)
 		}
 	}
