@@ -7,8 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-
-	"github.com/coreos/go-oidc/v3/oidc"
+	"strings"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/internal/strictjson"
@@ -45,24 +44,13 @@ func fetchMetadata(ctx context.Context, c *http.Client, p providers.Provider, al
 	return m, nil
 }
 
-// discover fetches the discovery document with go-oidc, which checks that its issuer is the configured one.
+// discover fetches the discovery document. Whose it is, complete checks.
 func discover(ctx context.Context, c *http.Client, p providers.Provider) (map[string]json.RawMessage, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, c), p.Issuer)
-	if _, ok := errors.AsType[*oidc.IssuerMismatchError](err); ok {
-		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "discovery", Err: errors.New("the document is another issuer's")}
-	}
-	if _, ok := errors.AsType[*url.Error](err); ok || err != nil && ctx.Err() != nil {
-		return nil, providerError("discovery", err)
-	}
-	var raw json.RawMessage
-	if err == nil {
-		err = provider.Claims(&raw)
-	}
+	body, err := getJSON(ctx, c, "discovery", strings.TrimSuffix(p.Issuer, "/")+"/.well-known/openid-configuration", "", nil)
 	if err != nil {
-		// go-oidc's message repeats the provider's body.
-		return nil, &auth.Error{Code: auth.CodeProviderUnavailable, Backend: Name, Op: "discovery", Err: errors.New("no discovery document")}
+		return nil, err
 	}
-	doc, err := strictjson.Object(raw, maxResponse)
+	doc, err := strictjson.Object(body, maxResponse)
 	if err != nil {
 		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "discovery", Err: errNotJSON}
 	}
