@@ -1,12 +1,16 @@
 package kvoauth
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/netscript/auth"
@@ -15,6 +19,9 @@ import (
 
 // maxResponse is the largest answer of a provider that is read, in bytes after decompression.
 const maxResponse = 1 << 20
+
+// maxScope bounds the granted scope, in bytes of JSON: a session carries it.
+const maxScope = 16 << 10
 
 var (
 	errRedirected  = errors.New("the provider answered with a redirect")
@@ -91,11 +98,32 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if res.StatusCode >= 500 {
 		return nil, &auth.Error{Code: auth.CodeProviderUnavailable, Backend: Name, Op: "token request", Err: errStatus}
 	}
-	if _, err := strictjson.Object(body, maxResponse); err != nil || !isJSON(res.Header) {
+	members, err := strictjson.Object(body, maxResponse)
+	if err != nil || !isJSON(res.Header) || !plausibleTokens(members) {
 		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "token request", Err: errNotJSON}
 	}
-	res.Body = io.NopCloser(strings.NewReader(string(body)))
+	if body, err = json.Marshal(members); err != nil {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: "token request", Err: errNotJSON}
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
+}
+
+// tokenMembers are what golang.org/x/oauth2 reads.
+var tokenMembers = [...]string{"access_token", "token_type", "refresh_token", "expires_in", "error", "error_description", "error_uri"}
+
+// plausibleTokens reports whether the texts of a token answer can be what they should be (RFC 6749, appendix A), and
+// removes members that encoding/json would take for one of tokenMembers although their names differ in case.
+func plausibleTokens(members map[string]json.RawMessage) bool {
+	maps.DeleteFunc(members, func(name string, _ json.RawMessage) bool {
+		return slices.ContainsFunc(tokenMembers[:], func(known string) bool { return name != known && strings.EqualFold(name, known) })
+	})
+	for _, name := range []string{"access_token", "refresh_token"} {
+		if strings.ContainsFunc(stringMember(members, name), func(r rune) bool { return r < ' ' || r > '~' }) {
+			return false
+		}
+	}
+	return len(members["scope"]) <= maxScope
 }
 
 func isJSON(h http.Header) bool {
