@@ -20,7 +20,10 @@ const (
 	emptyIndexTTL = time.Minute
 )
 
-var errContended = errors.New("index of the user is changed too often")
+var (
+	errContended  = errors.New("index of the user is changed too often")
+	errUnreadable = errors.New("index of the user does not open, or is of an unknown format")
+)
 
 // indexEntry is one session in the index of its user.
 type indexEntry struct {
@@ -35,7 +38,8 @@ type index []indexEntry
 
 func indexName(subject string) digest { return sha256.Sum256([]byte(subject)) }
 
-// readIndex returns the index of subject and its stored form, nil if there is none.
+// readIndex returns the index of subject and its stored form, nil if there is none. The error matches errUnreadable when
+// it is not one that this backend can have written; the stored form is returned all the same.
 func (b *Backend) readIndex(ctx context.Context, subject string) (index, []byte, error) {
 	name := indexName(subject)
 	sealed, found, err := b.kv.Get(ctx, name.key(indexKeyPrefix))
@@ -45,24 +49,24 @@ func (b *Backend) readIndex(ctx context.Context, subject string) (index, []byte,
 	if !found {
 		return nil, nil, nil
 	}
-	plain, err := b.sealIndex.open(name.handle(), sealed)
-	if err != nil {
-		return nil, nil, fail(auth.CodeStoreUnavailable, "read index", err)
-	}
 	var idx index
-	if err := b.decode.Unmarshal(plain, &idx); err != nil {
-		return nil, nil, fail(auth.CodeStoreUnavailable, "read index", errors.New("unknown format"))
+	plain, err := b.sealIndex.open(name.handle(), sealed)
+	if err == nil {
+		err = b.decode.Unmarshal(plain, &idx)
+	}
+	if err != nil {
+		return nil, sealed, fail(auth.CodeStoreUnavailable, "read index", errUnreadable)
 	}
 	return idx, sealed, nil
 }
 
 // changeIndex applies change to the index of subject until nobody else changed it in between. change returns false when
-// there is nothing to change. It works on its own copy.
-func (b *Backend) changeIndex(ctx context.Context, subject string, change func(index) (index, bool)) error {
+// there is nothing to change. It works on its own copy. renew begins a new index in place of one that is unreadable.
+func (b *Backend) changeIndex(ctx context.Context, subject string, renew bool, change func(index) (index, bool)) error {
 	name := indexName(subject)
 	for range indexAttempts {
 		idx, prev, err := b.readIndex(ctx, subject)
-		if err != nil {
+		if err != nil && (!renew || !errors.Is(err, errUnreadable)) {
 			return err
 		}
 		next, changed := change(idx)
@@ -93,8 +97,9 @@ func (idx index) ttl(now time.Time) time.Duration {
 	return ttl
 }
 
+// indexAdd renews an index whose key was dropped: its sessions began under that key or an older one, and ended with it.
 func (b *Backend) indexAdd(ctx context.Context, subject string, d digest, endsAt int64) error {
-	return b.changeIndex(ctx, subject, func(idx index) (index, bool) {
+	return b.changeIndex(ctx, subject, true, func(idx index) (index, bool) {
 		now := b.Now().UnixMilli()
 		idx = slices.DeleteFunc(idx, func(e indexEntry) bool { return e.EndsAt <= now })
 		return append(idx, indexEntry{Digest: d, EndsAt: endsAt}), true
@@ -112,7 +117,7 @@ func (b *Backend) indexRemove(ctx context.Context, subject string, gone []digest
 	for _, d := range gone {
 		set[d] = true
 	}
-	return b.changeIndex(ctx, subject, func(idx index) (index, bool) {
+	return b.changeIndex(ctx, subject, false, func(idx index) (index, bool) {
 		n := len(idx)
 		idx = slices.DeleteFunc(idx, func(e indexEntry) bool { return set[e.Digest] })
 		return idx, len(idx) != n
@@ -124,7 +129,7 @@ func (b *Backend) indexRemove(ctx context.Context, subject string, gone []digest
 // them. An error leaves what is left claimed: calling again ends it.
 func (b *Backend) endAll(ctx context.Context, subject string) (int, error) {
 	var claimed []digest
-	err := b.changeIndex(ctx, subject, func(idx index) (index, bool) {
+	err := b.changeIndex(ctx, subject, false, func(idx index) (index, bool) {
 		claimed = claimed[:0]
 		fresh := false
 		for i := range idx {

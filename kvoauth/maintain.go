@@ -118,7 +118,7 @@ func (b *Backend) readRecord(ctx context.Context, d digest) ([]byte, *record, er
 // replace stores rec in place of prev. It is false when the stored session is no longer prev: a write never brings back
 // what was ended.
 func (b *Backend) replace(ctx context.Context, d digest, prev []byte, rec *record) (bool, error) {
-	sealed, err := b.sealRecord(d, rec)
+	sealed, err := b.sealRecord(d, prev, rec)
 	if err != nil {
 		return false, err
 	}

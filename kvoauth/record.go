@@ -106,12 +106,14 @@ func storableValue(v any) any {
 	return v
 }
 
-func (b *Backend) sealRecord(d digest, rec *record) ([]byte, error) {
+// sealRecord seals rec for d. A session keeps the key of its first record, prev's, for life: when a key is dropped from
+// the ring, all sessions that began under it end, and none of them outlives the index it is listed in.
+func (b *Backend) sealRecord(d digest, prev []byte, rec *record) ([]byte, error) {
 	plain, err := cbor.Marshal(rec)
 	if err != nil {
 		return nil, fail(auth.CodeInternal, "store session", errors.New("claims do not encode"))
 	}
-	return b.sealSession.seal(d.handle(), plain), nil
+	return b.sealSession.sealLike(prev, d.handle(), plain), nil
 }
 
 // openRecord returns the record sealed for d. One that does not open, or that another version wrote, is no session.

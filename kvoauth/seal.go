@@ -64,9 +64,20 @@ func newSealer(purpose string, keys []auth.Key) (*sealer, error) {
 	return s, nil
 }
 
-// seal seals plain for the record called name.
-func (s *sealer) seal(name string, plain []byte) []byte {
-	k := s.ring[0]
+// seal seals plain for the record called name, with the first key.
+func (s *sealer) seal(name string, plain []byte) []byte { return s.sealWith(s.ring[0], name, plain) }
+
+// sealLike seals plain with the key that prev was sealed with: what it replaces, it also dies with.
+func (s *sealer) sealLike(prev []byte, name string, plain []byte) []byte {
+	for _, k := range s.ring {
+		if len(prev) >= sealHeader && k.id == [keyIDSize]byte(prev[1:sealHeader]) {
+			return s.sealWith(k, name, plain)
+		}
+	}
+	return s.seal(name, plain)
+}
+
+func (s *sealer) sealWith(k sealKey, name string, plain []byte) []byte {
 	out := make([]byte, sealHeader, sealHeader+len(plain)+k.aead.Overhead())
 	out[0] = sealVersion
 	copy(out[1:], k.id[:])
