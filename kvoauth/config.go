@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,8 @@ type Config struct {
 	KV store.KV
 
 	// Keys seal what is stored, with AES-256-GCM. At least one is required. The first seals and all open: to replace a
-	// key put the new one in front, and drop the old one when the absolute timeout has passed.
+	// key add the new one at the end in every process, then move it to the front, and drop the old one when the absolute
+	// timeout has passed. Sessions that began under a key end when it is dropped.
 	Keys []auth.Key
 
 	// PrimaryProvider is the id of the provider whose subjects are used as they are; the subjects of the others are
@@ -114,6 +116,8 @@ type settings struct {
 	redirect *url.URL
 	secure   bool
 	origins  map[string]bool
+	// callbacks are the paths of the redirect URLs, where no return URL may lead.
+	callbacks map[string]bool
 }
 
 func (c Config) validate() (*settings, error) {
@@ -186,6 +190,7 @@ func (s *settings) parseURLs() (errs []error) {
 	}
 	s.redirect, s.secure = u, u.Scheme == "https"
 	s.origins = map[string]bool{originOf(u): true}
+	s.callbacks = map[string]bool{path.Clean(u.Path): true}
 	for i, o := range s.ReturnOrigins {
 		u, err := url.Parse(o)
 		if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
@@ -230,7 +235,7 @@ func (s *settings) checkCookie() (errs []error) {
 	if !s.secure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-")) {
 		errs = append(errs, errors.New("CookieName has a prefix that needs an https redirect URL (RFC 6265bis, section 4.1.3)"))
 	}
-	if (&http.Cookie{Name: s.CookieName, Value: "x"}).Valid() != nil || strings.HasPrefix(s.CookieName, s.transactionPrefix()) {
+	if (&http.Cookie{Name: s.CookieName, Value: "x"}).Valid() != nil || len(s.CookieName) > maxCookieName || strings.HasPrefix(s.CookieName, s.transactionPrefix()) {
 		errs = append(errs, errors.New("CookieName is not a usable cookie name (RFC 6265, section 4.1.1)"))
 	}
 	return errs
@@ -300,9 +305,13 @@ func (s *settings) checkClientRedirect(c *Client) error {
 	if err != nil {
 		return fmt.Errorf("RedirectURL: %w", err)
 	}
-	if s.redirect != nil && originOf(u) != originOf(s.redirect) {
+	if s.redirect == nil {
+		return nil
+	}
+	if originOf(u) != originOf(s.redirect) {
 		return errors.New("RedirectURL must have the origin of Config.RedirectURL")
 	}
+	s.callbacks[path.Clean(u.Path)] = true
 	return nil
 }
 

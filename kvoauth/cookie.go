@@ -10,7 +10,8 @@ const (
 	hostPrefix            = "__Host-"
 	transactionCookieName = "ns_txn_"
 	transactionTagLength  = 12 // of the state, in the name of its cookie: tells parallel sign-ins apart
-	maxTransactionCookies = 8  // of one browser; more are abandoned sign-ins
+	maxCookieName         = 256
+	maxTransactionCookies = 8 // of one browser; more are abandoned sign-ins
 )
 
 // sessionCookie carries a session's credential. Max-Age repeats the server's own limit for the browser's sake; what

@@ -66,10 +66,8 @@ func removeDotSegments(p string) string {
 	return (&url.URL{Path: "/"}).ResolveReference(&url.URL{Path: p}).Path
 }
 
-// loops reports whether u is the callback itself, which would fail there.
-func (s *settings) loops(u *url.URL) bool {
-	return path.Clean(u.Path) == path.Clean(s.redirect.Path)
-}
+// loops reports whether u is a callback itself, which would fail there.
+func (s *settings) loops(u *url.URL) bool { return s.callbacks[path.Clean(u.Path)] }
 
 func unsafeInURL(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }
 
