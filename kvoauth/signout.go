@@ -23,7 +23,13 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 	}
 	own := digestOf(credential)
 	if p.SessionID != "" && p.SessionID != own.handle() {
-		return redirect, b.endOther(r.Context(), own, p.SessionID)
+		err := b.endOther(r.Context(), own, p.SessionID)
+		if errors.Is(err, auth.ErrUnauthenticated) {
+			redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+		}
+		if err != nil || !p.Everywhere {
+			return redirect, err
+		}
 	}
 	redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
 	if p.Everywhere {
@@ -50,8 +56,10 @@ func (b *Backend) signOutEverywhere(ctx context.Context, own digest) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.endAll(ctx, rec.Subject)
-	return err
+	if _, err := b.endAll(ctx, rec.Subject); err != nil {
+		return err
+	}
+	return b.end(ctx, own) // should the store have lost the index
 }
 
 // endOther ends the session called id on behalf of the holder of own. Whether it does not exist or is somebody else's,
