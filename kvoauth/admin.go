@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/netscript/auth"
 )
@@ -18,8 +19,8 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 		return nil, err
 	}
 	subject, ok := rp.subject(p.Subject)
-	if !ok || p.Lifetime < 0 {
-		return nil, fail(auth.CodeValidation, "create session", errors.New("subject is empty or reserved, or lifetime negative"))
+	if !ok || p.Lifetime != 0 && p.Lifetime < time.Millisecond {
+		return nil, fail(auth.CodeValidation, "create session", errors.New("subject is empty or reserved, or lifetime too short"))
 	}
 	now := b.Now()
 	rec := newRecord(now, b.settings, rp.Provider.ID, p.Subject,
@@ -32,7 +33,8 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 	if err != nil {
 		return nil, err
 	}
-	return &auth.CreatedSession{Session: s, Cookies: []*http.Cookie{b.sessionCookie(credential, rec.lifetime(now))}}, nil
+	lifetime := time.UnixMilli(rec.AbsoluteAt).Sub(now) // and not the idle timeout, which each use puts off
+	return &auth.CreatedSession{Session: s, Cookies: []*http.Cookie{b.sessionCookie(credential, lifetime)}}, nil
 }
 
 // SessionByID implements [auth.SessionAdminPort].

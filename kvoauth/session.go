@@ -133,23 +133,27 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 			return "", nil, err
 		}
 	}
-	sealed, err := b.sealRecord(d, rec)
+	sealed, err := b.sealRecord(d, nil, rec)
 	if err != nil {
 		return "", nil, err
+	}
+	if rec, err = b.openRecord(d, sealed); err != nil {
+		return "", nil, fail(auth.CodeInternal, "create session", errors.New("claims do not survive being stored"))
 	}
 	if err := b.indexAdd(ctx, rec.Subject, d, rec.AbsoluteAt); err != nil {
 		return "", nil, err
 	}
 	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.Now()))
 	if err == nil && !swapped {
-		err = errors.New("handle is taken")
+		return "", nil, storeError("create session", errors.New("handle is taken"))
 	}
 	if err != nil {
+		b.discard(ctx, d)
 		return "", nil, storeError("create session", err)
 	}
 	switch live, err := b.indexHas(ctx, rec.Subject, d); {
 	case err != nil:
-		_ = b.kv.Delete(ctx, d.key(sessionKeyPrefix)) // its credential has not left the process
+		b.discard(ctx, d)
 		return "", nil, err
 	case !live:
 		if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
@@ -159,6 +163,14 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 	}
 	b.observe(ctx, auth.Event{Name: auth.EventSessionCreated, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject)})
 	return credential, rec.session(d), nil
+}
+
+// discard tries to delete a session whose credential has not left the process, also when the request has gone. What it
+// leaves nobody can use; it ends by its limits.
+func (b *Backend) discard(ctx context.Context, d digest) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	_ = b.kv.Delete(ctx, d.key(sessionKeyPrefix))
 }
 
 // end deletes the session of d, and then forgets it in its user's index: in this order, so that an error leaves nothing
@@ -180,7 +192,7 @@ func (b *Backend) end(ctx context.Context, d digest) error {
 	if err != nil {
 		return nil // it was no session of ours
 	}
-	_ = b.indexRemove(ctx, rec.Subject, []digest{d}) // a stale entry is dropped when the index is next read
+	_ = b.indexRemove(ctx, rec.Subject, []digest{d}) // a stale entry harms nobody, and goes with its absolute limit
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
 	return nil
 }
