@@ -95,7 +95,7 @@ func onlyHost(url string, next http.Handler) http.Handler {
 		case r.Host == host:
 			next.ServeHTTP(w, r)
 		case r.Method == http.MethodGet:
-			http.Redirect(w, r, url+r.URL.RequestURI(), http.StatusFound)
+			http.Redirect(w, r, url+r.URL.RequestURI(), http.StatusFound) //nolint:gosec // the origin is ours
 		default:
 			http.Error(w, "this site is "+url, http.StatusMisdirectedRequest)
 		}
