@@ -59,6 +59,8 @@ type fakeBackend struct {
 	signOut    func(auth.SignOutParams) (*auth.Redirect, error)
 	sessions   map[string]*auth.Session
 	adminError error
+	// sessionByID, if not nil, answers for the map.
+	sessionByID func(id string) (*auth.Session, error)
 
 	signIns   []auth.SignInParams
 	callbacks []auth.CallbackParams
@@ -95,6 +97,9 @@ func (f *fakeBackend) CreateSession(context.Context, auth.CreateSessionParams) (
 func (f *fakeBackend) SessionByID(_ context.Context, id string) (*auth.Session, error) {
 	if f.adminError != nil {
 		return nil, f.adminError
+	}
+	if f.sessionByID != nil {
+		return f.sessionByID(id)
 	}
 	if s, ok := f.sessions[id]; ok {
 		return s, nil

@@ -150,7 +150,7 @@ func checkPage(t *testing.T, h http.Header, body string) {
 			t.Errorf("Content-Security-Policy %q lacks %s", csp, want)
 		}
 	}
-	if h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" {
+	if h.Get("X-Frame-Options") != "DENY" || h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("headers %v", h)
 	}
 	if !strings.Contains(body, `<a href="/api/v1/auth/signin">`) || !strings.Contains(body, "access_denied") {

@@ -25,7 +25,7 @@ type failure struct {
 
 // fail answers a failure: a browser is sent to the configured error URL or gets a page, a program gets JSON.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, f failure) {
-	h.logFailure(r, f)
+	logFailure(h.log, r, f.op, f.err)
 	wire := wireOf(f.err)
 	if wire.Code == wireProviderError.code && f.providerID != "" {
 		wire.Data["providerId"] = f.providerID
@@ -74,12 +74,13 @@ func reasonOf(wire wireError) string {
 
 // logFailure records the code and the operation. The cause is recorded only when nothing could be decided: somebody has
 // to mend that, and an [*Error] promises that its cause is free of credentials.
-func (h *Handler) logFailure(r *http.Request, f failure) { logFailure(h.log, r, f.op, f.err) }
-
 func logFailure(l *slog.Logger, r *http.Request, op string, err error) {
 	ctx := r.Context()
 	code, class := classify(err)
 	level := levelOf(class)
+	if u, ok := errors.AsType[undecided](err); ok {
+		err = u.err
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		level = slog.LevelDebug // the client went away
 	}
@@ -87,7 +88,7 @@ func logFailure(l *slog.Logger, r *http.Request, op string, err error) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("op", op), slog.String("code", string(code))}
-	if e, ok := causeOf(err); ok {
+	if e, ok := errors.AsType[*Error](err); ok {
 		if e.Backend != "" {
 			attrs = append(attrs, slog.String("backend", e.Backend))
 		}
@@ -96,13 +97,6 @@ func logFailure(l *slog.Logger, r *http.Request, op string, err error) {
 		}
 	}
 	l.LogAttrs(ctx, level, "auth request failed", attrs...)
-}
-
-func causeOf(err error) (*Error, bool) {
-	if u, ok := errors.AsType[undecided](err); ok {
-		err = u.err
-	}
-	return errors.AsType[*Error](err)
 }
 
 // levelOf follows who has to act: nobody, the client, the operator.

@@ -1,9 +1,11 @@
 package auth_test
 
 import (
+	"bytes"
 	"errors"
-	"math"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/netscript/auth"
@@ -12,11 +14,6 @@ import (
 const aliceSession = `{"id":"s-alice","userId":"alice","providerId":"one","state":"active","subject":"alice","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z"}`
 
 func TestSessionAndMe(t *testing.T) {
-	renewed := func(r *http.Request) (*auth.Authentication, error) {
-		a, err := alice(r)
-		a.Cookies = []*http.Cookie{setting("renewed")}
-		return a, err
-	}
 	aliceUser := `{"id":"alice","displayName":"Alice","email":"a@example.com","emailVerified":true,"imageUrl":"https://img.example/a.png","claims":{"name":"Alice","email":"a@example.com","email_verified":true,"picture":"https://img.example/a.png"}}`
 	apiKey := func(*http.Request) (*auth.Authentication, error) {
 		return &auth.Authentication{Principal: auth.Principal{Subject: "robot", Scheme: auth.SchemeAPIKey}}, nil
@@ -27,7 +24,7 @@ func TestSessionAndMe(t *testing.T) {
 		session, me  string
 		cookies      []*http.Cookie
 	}{
-		{"authenticated", renewed, `{"authenticated":true,"session":` + aliceSession + `}`,
+		{"authenticated", renewedAlice, `{"authenticated":true,"session":` + aliceSession + `}`,
 			`{"authenticated":true,"user":` + aliceUser + `,"session":` + aliceSession + `}`, []*http.Cookie{setting("renewed")}},
 		{"without a session", apiKey, `{"authenticated":true,"session":null}`,
 			`{"authenticated":true,"user":{"id":"robot"},"session":null}`, nil},
@@ -65,7 +62,7 @@ func TestSessionCouldNotTell(t *testing.T) {
 		h := newHandler(t, b, auth.HandlerConfig{})
 		for _, r := range []*http.Request{
 			request("GET", base+"/me", ""), request("GET", base+"/session", ""), request("GET", base+"/sessions", ""),
-			request("DELETE", base+"/sessions/s-phone", ""),
+			request("DELETE", base+"/sessions/s-phone", ""), request("GET", base+"/me", "", "Accept", asHTML),
 		} {
 			w := do(h, r)
 			wantError(t, w, 503, "AUTH_UNAVAILABLE", tt.reason)
@@ -107,13 +104,22 @@ func TestMeUser(t *testing.T) {
 	}
 }
 
+// unencodable is a claim whose encoding fails with an error that quotes it.
+type unencodable struct{}
+
+func (unencodable) MarshalJSON() ([]byte, error) { return nil, errors.New(canary) }
+
 func TestAnswerThatJSONCannotHold(t *testing.T) {
+	var out bytes.Buffer
 	h := newHandler(t, &fakeCore{authenticate: func(r *http.Request) (*auth.Authentication, error) {
 		a, err := alice(r)
-		a.Principal.Claims["x"] = math.NaN()
+		a.Principal.Claims["x"] = unencodable{}
 		return a, err
-	}}, auth.HandlerConfig{})
+	}}, auth.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&out, nil))})
 	wantError(t, do(h, request("GET", base+"/me", "")), 503, "AUTH_UNAVAILABLE", auth.CodeInternal)
+	if line := out.String(); !strings.Contains(line, "level=ERROR") || strings.Contains(line, canary) {
+		t.Errorf("log %q", line)
+	}
 }
 
 func TestSessions(t *testing.T) {
@@ -125,6 +131,8 @@ func TestSessions(t *testing.T) {
 	wantStatus(t, w, 200)
 	wantJSON(t, w, list)
 
+	b.authenticate = renewedAlice
+	wantCookies(t, do(h, request("GET", base+"/sessions", "")), setting("renewed"))
 	b.sessions = nil
 	wantJSON(t, do(h, request("GET", base+"/sessions", "")), `{"sessions":[]}`)
 
@@ -163,11 +171,12 @@ func TestSessionsNeedASession(t *testing.T) {
 
 func TestDeleteSession(t *testing.T) {
 	b := working()
+	b.authenticate = renewedAlice
 	h := newHandler(t, b, auth.HandlerConfig{})
 	w := do(h, request("DELETE", base+"/sessions/s-phone", ""))
 	wantStatus(t, w, 200)
 	wantJSON(t, w, `{"revoked":true,"sessionId":"s-phone"}`)
-	wantCookies(t, w)
+	wantCookies(t, w, setting("renewed"))
 	if len(b.revoked) != 1 || b.revoked[0] != "s-phone" || len(b.signOuts) != 0 {
 		t.Errorf("revoked %v, signed out %v", b.revoked, b.signOuts)
 	}
@@ -175,11 +184,7 @@ func TestDeleteSession(t *testing.T) {
 
 func TestDeleteCurrentSession(t *testing.T) {
 	b := working()
-	b.authenticate = func(r *http.Request) (*auth.Authentication, error) {
-		a, err := alice(r)
-		a.Cookies = []*http.Cookie{setting("renewed")} // must not survive the sign-out
-		return a, err
-	}
+	b.authenticate = renewedAlice // whose cookie must not survive the sign-out
 	h := newHandler(t, b, auth.HandlerConfig{})
 	w := do(h, request("DELETE", base+"/sessions/s-alice", ""))
 	wantStatus(t, w, 200)
@@ -208,6 +213,13 @@ func TestDeleteForeignSession(t *testing.T) {
 		t.Errorf("foreign %d %s, unknown %d %s", foreign.Code, foreign.Body, unknown.Code, unknown.Body)
 	}
 	if len(b.revoked) != 0 || len(b.signOuts) != 0 {
+		t.Error("something happened")
+	}
+	for _, s := range []*auth.Session{nil, session("s-other", "alice")} {
+		b.sessionByID = func(string) (*auth.Session, error) { return s, nil }
+		wantError(t, do(h, request("DELETE", base+"/sessions/s-phone", "")), 403, "FORBIDDEN", auth.CodeForbidden)
+	}
+	if len(b.revoked) != 0 {
 		t.Error("something happened")
 	}
 	b.adminError = &auth.Error{Code: auth.CodeStoreUnavailable}

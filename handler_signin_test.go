@@ -49,6 +49,13 @@ func TestSignInInputs(t *testing.T) {
 	}
 }
 
+// A server never hands over a nil body, a test or a wrapper may.
+func TestSignInWithoutBody(t *testing.T) {
+	r := request("POST", base+"/signin", "", "Content-Type", asJSON)
+	r.Body = nil
+	wantStatus(t, do(newHandler(t, working(), auth.HandlerConfig{}), r), 200)
+}
+
 func TestSignInAnswers(t *testing.T) {
 	started := `{"started":true,"providerId":"one","redirectUrl":"https://op.example/authorize?state=xyz","state":"xyz"}`
 	tests := []struct {
@@ -63,6 +70,7 @@ func TestSignInAnswers(t *testing.T) {
 		{"POST form that accepts anything", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "*/*"), 303, ""},
 		{"POST form that asks for JSON", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", asJSON), 200, started},
 		{"POST form that refuses JSON", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "application/json;q=0"), 303, ""},
+		{"POST form with a weight that is none", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "application/json;q=2, application/json;q=x, application/json;q=NaN"), 303, ""},
 		{"POST form that prefers HTML", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "text/html, application/json;q=0.5"), 303, ""},
 		{"POST JSON", request("POST", base+"/signin", "{}", "Content-Type", asJSON, "Accept", "*/*"), 200, started},
 	}
@@ -97,6 +105,10 @@ func TestSignInBadInput(t *testing.T) {
 		{"number for a string", json(`{"providerId":1}`), "providerId"},
 		{"null for a string", json(`{"redirectTo":null}`), "redirectTo"},
 		{"string for a list", json(`{"scopes":"a b"}`), "scopes"},
+		{"null for a list", json(`{"scopes":null}`), "scopes"},
+		{"a scope outside ASCII", json(`{"scopes":["\u00e9"]}`), "scopes"},
+		{"a scope with a quote", json(`{"scopes":["a\""]}`), "scopes"},
+		{"a scope with a control", form("scopes=a%01b"), "scopes"},
 		{"list with a number", json(`{"scopes":["a",1]}`), "scopes"},
 		{"two scopes in one", json(`{"scopes":["a b"]}`), "scopes"},
 		{"an empty scope", json(`{"scopes":[""]}`), "scopes"},
@@ -124,7 +136,7 @@ func TestSignInBadInput(t *testing.T) {
 			data := wantError(t, w, 422, "VALIDATION_ERROR", auth.CodeValidation)
 			fields, _ := data["fieldErrors"].(map[string]any)
 			formErrors, _ := data["formErrors"].([]any)
-			if tt.field == "" && (len(fields) != 0 || len(formErrors) != 1) || tt.field != "" && (len(fields) != 1 || fields[tt.field] == nil) {
+			if tt.field == "" && (len(fields) != 0 || len(formErrors) != 1) || tt.field != "" && (len(formErrors) != 0 || len(fields) != 1 || fields[tt.field] == nil) {
 				t.Errorf("data %v", data)
 			}
 			if b.asked() != 0 {

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/netscript/auth"
@@ -20,6 +21,8 @@ func TestSignOut(t *testing.T) {
 		{"program", request("POST", base+"/signout", "", "Accept", asJSON), auth.SignOutParams{}, 200, `{"signedOut":true,"sessionId":"s-alice","redirectTo":"/bye"}`},
 		{"script", request("POST", base+"/signout", `{"sessionId":"s-phone","everywhere":true,"redirectTo":"/x","userId":"bob"}`, json...),
 			auth.SignOutParams{SessionID: "s-phone", Everywhere: true, ReturnTo: "/x"}, 200, `{"signedOut":true,"sessionId":"s-phone","redirectTo":"/bye"}`},
+		{"script that says no", request("POST", base+"/signout", `{"everywhere":false}`, json...), auth.SignOutParams{}, 200, `{"signedOut":true,"sessionId":"s-alice","redirectTo":"/bye"}`},
+		{"form that says no", request("POST", base+"/signout", "everywhere=false", "Content-Type", asForm), auth.SignOutParams{}, 303, ""},
 		{"form", request("POST", base+"/signout", "everywhere=on&returnTo=/x", "Content-Type", asForm, "Accept", asHTML),
 			auth.SignOutParams{Everywhere: true, ReturnTo: "/x"}, 303, ""},
 		{"button without fields", request("POST", base+"/signout", "", "Accept", asHTML), auth.SignOutParams{}, 303, ""},
@@ -44,6 +47,11 @@ func TestSignOut(t *testing.T) {
 }
 
 func TestSignOutBadInput(t *testing.T) {
+	b := working()
+	wantError(t, do(newHandler(t, b, auth.HandlerConfig{}), request("POST", base+"/signout", "everywhere=maybe", "Content-Type", asForm)), 422, "VALIDATION_ERROR", auth.CodeValidation)
+	if b.asked() != 0 {
+		t.Error("the backend was asked")
+	}
 	for body, field := range map[string]string{`{"everywhere":"yes"}`: "everywhere", `{"everywhere":null}`: "everywhere", `{"sessionId":7}`: "sessionId"} {
 		b := working()
 		data := wantError(t, do(newHandler(t, b, auth.HandlerConfig{}), request("POST", base+"/signout", body, "Content-Type", asJSON)), 422, "VALIDATION_ERROR", auth.CodeValidation)
@@ -79,8 +87,8 @@ func TestSignOutFailures(t *testing.T) {
 			w = do(h, request("POST", base+"/signout", "", "Accept", asHTML))
 			wantStatus(t, w, tt.status)
 			wantCookies(t, w, tt.cookies...)
-			if got := w.Header().Get("Content-Type"); got != "text/html; charset=utf-8" {
-				t.Errorf("Content-Type %q", got)
+			if got := w.Header().Get("Content-Type"); got != "text/html; charset=utf-8" || strings.Contains(w.Body.String(), "signin") {
+				t.Errorf("Content-Type %q, body %s", got, w.Body)
 			}
 		})
 	}

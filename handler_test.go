@@ -33,6 +33,7 @@ func TestNewHandlerConfig(t *testing.T) {
 		{"error URL", working(), auth.HandlerConfig{ErrorURL: "https://app.example/login"}, true},
 		{"plain error URL", working(), auth.HandlerConfig{ErrorURL: "http://app.example/login"}, false},
 		{"error URL without scheme", working(), auth.HandlerConfig{ErrorURL: "//evil.example"}, false},
+		{"error URL without scheme, with a path", working(), auth.HandlerConfig{ErrorURL: "//evil.example/x"}, false},
 		{"error URL with a backslash", working(), auth.HandlerConfig{ErrorURL: `/\evil.example`}, false},
 		{"relative error URL", working(), auth.HandlerConfig{ErrorURL: "login"}, false},
 		{"script error URL", working(), auth.HandlerConfig{ErrorURL: "javascript:alert(1)"}, false},
@@ -270,7 +271,7 @@ func TestValidationNamesTheField(t *testing.T) {
 	}
 	for name, route := range failing(&auth.Error{Code: auth.CodeValidation, Fields: map[string]string{"loginHint": "too long"}}) {
 		data := wantError(t, do(newHandler(t, route.b, auth.HandlerConfig{}), route.r), 422, "VALIDATION_ERROR", auth.CodeValidation)
-		if got := fmt.Sprint(data["fieldErrors"]); got != "map[loginHint:[too long]]" {
+		if got := fmt.Sprint(data["fieldErrors"], data["formErrors"]); got != "map[loginHint:[too long]] []" {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -285,6 +286,10 @@ func TestErrorDoesNotEchoTheProvider(t *testing.T) {
 	w := do(newHandler(t, b, auth.HandlerConfig{}), request("GET", base+"/signin?providerId="+canary, ""))
 	if data := wantError(t, w, 502, "AUTH_PROVIDER_ERROR", auth.CodeProviderUnavailable); data["providerId"] != nil {
 		t.Errorf("data %v", data)
+	}
+	w = do(newHandler(t, b, auth.HandlerConfig{}), request("GET", base+"/signin", ""))
+	if data := wantError(t, w, 502, "AUTH_PROVIDER_ERROR", auth.CodeProviderUnavailable); data["providerId"] != nil {
+		t.Errorf("one of two was guessed: %v", data)
 	}
 	b.providers = b.providers[:1]
 	w = do(newHandler(t, b, auth.HandlerConfig{}), request("GET", base+"/signin", ""))
@@ -310,6 +315,14 @@ func TestNoResult(t *testing.T) {
 	b.signIn = func(auth.SignInParams) (*auth.Redirect, error) { return nil, nil }
 	b.callback = func(auth.CallbackParams) (*auth.CallbackResult, error) { return &auth.CallbackResult{}, nil }
 	b.signOut = func(auth.SignOutParams) (*auth.Redirect, error) { return nil, nil }
+	empty := working()
+	empty.signIn = func(auth.SignInParams) (*auth.Redirect, error) { return &auth.Redirect{}, nil }
+	empty.callback = func(auth.CallbackParams) (*auth.CallbackResult, error) {
+		return &auth.CallbackResult{Redirect: &auth.Redirect{Location: "/"}}, nil
+	}
+	for _, path := range []string{"/signin", "/callback"} {
+		wantError(t, do(newHandler(t, empty, auth.HandlerConfig{}), request("GET", base+path, "")), 503, "AUTH_UNAVAILABLE", auth.CodeInternal)
+	}
 	b.authenticate = func(*http.Request) (*auth.Authentication, error) { return nil, nil }
 	h := newHandler(t, b, auth.HandlerConfig{})
 	for _, r := range []*http.Request{
@@ -363,5 +376,39 @@ func TestHandlerLogs(t *testing.T) {
 				t.Errorf("%s, %v: %q", name, tt.err, line)
 			}
 		}
+	}
+}
+
+// A client that went away is nobody's fault; a cancellation of the backend's own making is.
+func TestHandlerLogsACancellation(t *testing.T) {
+	for _, gone := range []bool{true, false} {
+		var out bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		b := working()
+		b.authenticate = func(*http.Request) (*auth.Authentication, error) {
+			return nil, &auth.Error{Code: auth.CodeStoreUnavailable, Err: context.Canceled}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if gone {
+			cancel()
+		}
+		wantStatus(t, do(newHandler(t, b, auth.HandlerConfig{Logger: log}), request("GET", base+"/me", "").WithContext(ctx)), 503)
+		cancel()
+		if got := strings.Contains(out.String(), "level=DEBUG"); got != gone || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("client gone %v: %q", gone, out.String())
+		}
+	}
+}
+
+// Whatever an authenticator says that is not "nobody" is for the operator to mend.
+func TestHandlerLogsUndecided(t *testing.T) {
+	var out bytes.Buffer
+	b := working()
+	b.authenticate = func(*http.Request) (*auth.Authentication, error) {
+		return nil, &auth.Error{Code: auth.CodeForbidden, Backend: "fake"}
+	}
+	do(newHandler(t, b, auth.HandlerConfig{Logger: slog.New(slog.NewTextHandler(&out, nil))}), request("GET", base+"/me", ""))
+	if line := out.String(); !strings.Contains(line, "level=ERROR") || !strings.Contains(line, "code=forbidden") || !strings.Contains(line, "backend=fake") {
+		t.Errorf("log %q", line)
 	}
 }

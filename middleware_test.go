@@ -128,7 +128,11 @@ func TestRequireScopesAndRoles(t *testing.T) {
 				t.Errorf("WWW-Authenticate %q, want %q", got, tt.challenge)
 			}
 			// Without RequireAuth around it nobody is let through.
-			wantError(t, do(tt.wrap(page), request("GET", "/", "")), 401, "UNAUTHORIZED", auth.CodeNoCredential)
+			w = do(tt.wrap(page), request("GET", "/", ""))
+			wantError(t, w, 401, "UNAUTHORIZED", auth.CodeNoCredential)
+			if h := w.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("headers %v", h)
+			}
 		})
 	}
 }
@@ -137,6 +141,10 @@ func TestRequireScopesCopies(t *testing.T) {
 	scopes := []string{"orders:write"}
 	wrap := auth.RequireScopes(scopes...)
 	scopes[0] = "orders:read"
+	wantStatus(t, do(auth.RequireAuth(&fakeCore{authenticate: alice})(wrap(page)), request("GET", "/", "")), 403)
+	roles := []string{"admin"}
+	wrap = auth.RequireRoles(roles...)
+	roles[0] = "clerk"
 	wantStatus(t, do(auth.RequireAuth(&fakeCore{authenticate: alice})(wrap(page)), request("GET", "/", "")), 403)
 }
 

@@ -145,12 +145,13 @@ func TestRulesConfig(t *testing.T) {
 }
 
 func TestRulesCopy(t *testing.T) {
-	list := []auth.Rule{{Path: "/", Methods: []string{"GET"}, Roles: []string{"admin"}}}
+	list := []auth.Rule{
+		{Path: "/role", Roles: []string{"admin"}}, {Path: "/scope", Scopes: []string{"orders:write"}}, {Path: "/method", Methods: []string{"PUT"}},
+	}
 	h := rules(t, alice, list...)
-	list[0].Methods[0], list[0].Roles[0] = "PUT", "clerk"
-	wantStatus(t, do(h, request("GET", "/", "")), 403)
-	if w := do(h, request("PUT", "/", "")); w.Code != 403 {
-		t.Errorf("PUT: %d", w.Code)
+	list[0].Roles[0], list[1].Scopes[0], list[2].Methods[0] = "clerk", "orders:read", "GET"
+	for _, path := range []string{"/role", "/scope", "/method"} {
+		wantStatus(t, do(h, request("GET", path, "")), 403)
 	}
 }
 

@@ -148,12 +148,9 @@ func complaints(err error, code Code) (form []string, fields map[string][]string
 	return form, fields
 }
 
-// errorCookies are the cookies that go with the answer to err. When it could not be decided whether a credential is
-// good, it stays.
+// errorCookies are the cookies that go with the answer to err. There are none with [undecided], which does not unwrap:
+// when it is not known whether a credential is good, it stays.
 func errorCookies(err error) []*http.Cookie {
-	if _, ok := errors.AsType[undecided](err); ok {
-		return nil
-	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Cookies
 	}
