@@ -19,6 +19,7 @@ import (
 
 const (
 	unknownKeyCooldown = 5 * time.Minute
+	unknownKeyRetry    = 10 * time.Second // after a fetch that failed
 	maxKeys            = 100
 	minRSABits         = 2048
 )
@@ -50,22 +51,36 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	fitting := candidates(keys, jws.Signatures[0].Header)
-	if len(fitting) == 0 {
-		keys, asked, err := s.again(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if fitting = candidates(keys, jws.Signatures[0].Header); len(fitting) == 0 && !asked {
-			return nil, errNoKey
-		}
+	header := jws.Signatures[0].Header
+	fitting := candidates(keys, header)
+	if payload, ok := verify(jws, fitting); ok {
+		return payload, nil
 	}
-	for i := range fitting {
-		if payload, err := jws.Verify(&fitting[i]); err == nil {
-			return payload, nil
-		}
+	if header.KeyID != "" && len(fitting) > 0 {
+		return nil, errBadSignature
+	}
+	// The key may be newer than what is known; of a token that names none nothing else can be said.
+	keys, asked, err := s.again(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fitting = candidates(keys, header)
+	if payload, ok := verify(jws, fitting); ok {
+		return payload, nil
+	}
+	if len(fitting) == 0 && !asked {
+		return nil, errNoKey
 	}
 	return nil, errBadSignature
+}
+
+func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bool) {
+	for i := range keys {
+		if payload, err := jws.Verify(&keys[i]); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
 }
 
 // again returns the keys as they are now: asked for once more, unless that was done a short while ago. Who comes while
@@ -78,7 +93,9 @@ func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, asked bool,
 		return keys, false, err
 	}
 	s.asked = s.now()
-	keys, err = s.renew(ctx)
+	if keys, err = s.renew(ctx); err != nil {
+		s.asked = s.asked.Add(unknownKeyRetry - unknownKeyCooldown)
+	}
 	return keys, true, err
 }
 
