@@ -87,6 +87,7 @@ func patience(name string) func(*kvoauth.Config) {
 // endpoint is asked (R9700-19, CONF-N17, CONF-N18, NS-42).
 func TestHostileEndpoints(t *testing.T) {
 	idp := newIDP(t, authtest.ProviderConfig{})
+	publishedKeys(t, idp.Provider) // made now, so that no timeout falls on their making
 	for _, at := range []struct {
 		endpoint        fakeop.Endpoint
 		token, userInfo int
