@@ -1,0 +1,142 @@
+package workos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/netscript/auth"
+)
+
+var (
+	errNotOwn     = errors.New("not a session of this user")
+	errNotAllowed = errors.New("only for who is signed in")
+)
+
+// SignOut implements [auth.SignOutPort]. The session is taken from the seal, also when its token has expired. With an API
+// key it is ended at WorkOS before the answer; without one, the Redirect leads the browser to WorkOS, which ends it and
+// sends the browser on: to the return URL if that is absolute, and else to where the WorkOS dashboard says.
+//
+// A copy of the cookie stays good until its access token expires, like the token itself. Ending another session of the
+// user, or all of them, needs an API key.
+func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
+	const op = "sign out"
+	redirect := &auth.Redirect{Location: b.conf.returnURL(p.ReturnTo)}
+	s := b.sealedSession(r)
+	if s == nil {
+		redirect.Cookies = []*http.Cookie{b.conf.clearSessionCookie()}
+		if p.SessionID != "" || p.Everywhere {
+			return redirect, fail(auth.CodeNoCredential, op, errNotAllowed)
+		}
+		return redirect, nil
+	}
+	id, userID := s.token.claims.text("sid"), s.token.claims.text("sub")
+	if p.SessionID != "" && p.SessionID != id {
+		return redirect, b.endOther(r, p.SessionID)
+	}
+	redirect.Cookies = []*http.Cookie{b.conf.clearSessionCookie()}
+	var err error
+	switch {
+	case p.Everywhere:
+		err = b.signOutEverywhere(r)
+	case b.conf.APIKey.IsZero():
+		redirect.Location = logoutURL(b.conf.BaseURL, id, redirect.Location)
+	default:
+		err = b.end(r.Context(), id, userID)
+	}
+	b.renewal.forget(id)
+	if err == nil {
+		b.observe(r.Context(), auth.Event{Name: auth.EventSignedOut, SessionID: id, Subject: auth.NewSecret(userID)})
+	}
+	return redirect, err
+}
+
+// LogoutURL returns where to send the browser to end the session of r at WorkOS, which then sends it to returnTo: a URL
+// that the WorkOS dashboard allows, or empty for its default. The session is taken from the seal, also when its token has
+// expired. No session: errors.Is(err, auth.ErrUnauthenticated). The caller removes the cookie; [Backend.SignOut] does both.
+func (b *Backend) LogoutURL(r *http.Request, returnTo string) (string, error) {
+	s := b.sealedSession(r)
+	if s == nil {
+		return "", fail(auth.CodeNoCredential, "logout URL", nil)
+	}
+	return logoutURL(b.conf.BaseURL, s.token.claims.text("sid"), returnTo), nil
+}
+
+func logoutURL(base, sessionID, returnTo string) string {
+	u := base + "/user_management/sessions/logout?session_id=" + url.QueryEscape(sessionID)
+	if strings.Contains(returnTo, "://") {
+		u += "&return_to=" + url.QueryEscape(returnTo)
+	}
+	return u
+}
+
+// sealedSession returns the session that r's cookie names, live or not, or nil. The seal proves it.
+func (b *Backend) sealedSession(r *http.Request) *opened {
+	value, how := readCookie(r.Header, b.conf.CookieName)
+	if how != present {
+		return nil
+	}
+	s, err := b.open(value, b.conf.Now())
+	if err != nil || !usableID(s.token.claims.text("sid")) {
+		return nil
+	}
+	return s
+}
+
+// end ends a session of a user at WorkOS. What an error of the request itself means is not documented: then the list
+// decides, because a session that is not on it has ended.
+func (b *Backend) end(ctx context.Context, id, userID string) error {
+	err := b.api.revoke(ctx, id)
+	if auth.CodeOf(err) == auth.CodeProviderInvalid {
+		active, listErr := b.api.list(ctx, userID)
+		if listErr == nil && !slices.ContainsFunc(active, func(s *auth.Session) bool { return s.ID == id }) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b.renewal.forget(id)
+	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, SessionID: id, Subject: auth.NewSecret(userID), Count: 1})
+	return nil
+}
+
+// endOther ends the session called id on behalf of who sent r. Whether it does not exist or is somebody else's, the
+// answer is the same.
+func (b *Backend) endOther(r *http.Request, id string) error {
+	const op = "sign out"
+	a, err := b.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	forbidden := fail(auth.CodeForbidden, op, errNotOwn)
+	if b.conf.APIKey.IsZero() {
+		return forbidden // whose it is cannot be known
+	}
+	own, err := b.api.list(r.Context(), a.Session.UserID)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(own, func(s *auth.Session) bool { return s.ID == id }) {
+		return forbidden
+	}
+	return b.end(r.Context(), id, a.Session.UserID)
+}
+
+// signOutEverywhere needs a token that is good: a stolen old cookie must not end what its owner has since begun.
+func (b *Backend) signOutEverywhere(r *http.Request) error {
+	if b.conf.APIKey.IsZero() {
+		return auth.Unsupported(Name, "sign out everywhere", noAPIKey)
+	}
+	a, err := b.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	if _, err = b.RevokeSessions(r.Context(), a.Session.UserID); err != nil {
+		return err
+	}
+	return b.end(r.Context(), a.Session.ID, a.Session.UserID)
+}
