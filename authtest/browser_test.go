@@ -68,6 +68,15 @@ func TestBrowserAcceptsCookiesAsBrowsersDo(t *testing.T) {
 	}
 }
 
+func TestBrowserRefusesSecureCookiesOverHTTP(t *testing.T) {
+	for scheme, want := range map[string]bool{"http": false, "https": true} {
+		err := authtest.Admits(&url.URL{Scheme: scheme, Host: "localhost", Path: "/"}, &http.Cookie{Name: "a", Value: "1", Secure: true})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
+
 func TestBrowserSameSite(t *testing.T) {
 	b := authtest.NewBrowser(t, http.HandlerFunc(echo))
 	for _, c := range []string{"strict=1; SameSite=Strict", "lax=1; SameSite=Lax", "none=1; SameSite=None; Secure", "default=1"} {

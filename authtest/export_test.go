@@ -1,8 +1,11 @@
 package authtest
 
 import (
+	"net/http"
+	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/netscript/auth"
 )
@@ -40,3 +43,6 @@ func CheckNames() []string {
 func SeenThrough(bare, wrapped auth.AuthBackendPort) error {
 	return seenThrough[auth.SignOutPort]("SignOutPort", bare, wrapped)
 }
+
+// Admits says whether a browser takes the cookie from an answer of u.
+func Admits(u *url.URL, c *http.Cookie) error { return new(jar).set(u, c, time.Now()) }

@@ -103,6 +103,34 @@ func TestFormPostNeedsASameSiteNoneCookie(t *testing.T) {
 	}
 }
 
+// TestFormPostHasNoOrigin: the provider's page hides where it is, and browsers then send "null".
+func TestFormPostHasNoOrigin(t *testing.T) {
+	app, idp := newApp(t, "form post")
+	origins := make(map[string]string)
+	b := authtest.NewBrowser(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			origins[r.URL.Path] = r.Header.Get("Origin") + " " + r.Header.Get("Sec-Fetch-Site")
+		}
+		app.ServeHTTP(w, r)
+	}), idp)
+	b.SignIn("alice")
+	b.SignOut()
+	if origins["/api/v1/auth/callback"] != "null cross-site" || origins["/api/v1/auth/signout"] != "https://app.test same-origin" {
+		t.Errorf("got %v", origins)
+	}
+}
+
+func TestSignOutFailsTheTest(t *testing.T) {
+	stuck := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"authenticated":true}`) })
+	if !fails(t, func(t testing.TB) { authtest.NewBrowser(t, stuck).SignOut() }) {
+		t.Error("the test goes on although the browser is signed in")
+	}
+	vague := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) })
+	if !fails(t, func(t testing.TB) { authtest.NewBrowser(t, vague).SignedIn() }) {
+		t.Error("the test goes on although the application does not say")
+	}
+}
+
 func TestSignInFailsTheTest(t *testing.T) {
 	app, idp := newApp(t, "")
 	tests := map[string]func(b *authtest.Browser){

@@ -225,6 +225,19 @@ func TestTransportClientGivesUp(t *testing.T) {
 	})
 }
 
+func TestTransportEndsTheContextWithTheHandler(t *testing.T) {
+	ended := make(chan (<-chan struct{}), 1)
+	c := client(func(_ http.ResponseWriter, r *http.Request) { ended <- r.Context().Done() })
+	if _, err := get(t, t.Context(), c, "GET", nil); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-<-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the context goes on")
+	}
+}
+
 func TestTransportClosesTheRequestBody(t *testing.T) {
 	for _, target := range []string{"https://here.test/", "https://nowhere.test/"} {
 		body := &closer{Reader: strings.NewReader("x"), closed: make(chan struct{})}

@@ -339,7 +339,7 @@ func TestLogoutToken(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	op := newProvider(t)
 	var wg sync.WaitGroup
-	for range 16 {
+	for range 6 {
 		wg.Go(func() {
 			b := newBrowser(t, op)
 			op.SetFaults(fakeop.Faults{Discovery: func(m map[string]any) { m["x"] = 1 }})

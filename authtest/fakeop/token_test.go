@@ -108,8 +108,8 @@ func TestClientAuthentication(t *testing.T) {
 			}
 			resp := newBrowser(t, op).do("POST", issuer+"/token", form, header...)
 			got := object(t, resp)
-			if tt.name == "basic, not escaped" {
-				// "%" alone is not form-encoding, so what is not escaped cannot be read.
+			if tt.name == "basic, not escaped" || tt.name == "another client_id in the body" {
+				// Refused before the grant is looked at: "%" alone is not form-encoding.
 				if resp.StatusCode != 400 || got["error"] != "invalid_request" || got["error_description"] == "grant_type is missing" {
 					t.Errorf("got %d %v", resp.StatusCode, got)
 				}
@@ -284,5 +284,42 @@ func TestEndSession(t *testing.T) {
 	v.Set("post_logout_redirect_uri", "https://app.test/bye/2")
 	if resp := b.do("POST", issuer+"/logout", v); resp.StatusCode != 400 || resp.Header.Get("Location") != "" {
 		t.Errorf("an unregistered URI: %d to %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+}
+
+func TestRefreshTokenOfAnotherClient(t *testing.T) {
+	b := newBrowser(t, newProvider(t))
+	tokens := b.complete("alice", authParams())
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}, "client_id": {"public"}}
+	if got := object(t, b.do("POST", issuer+"/token", form)); got["error"] != "invalid_grant" {
+		t.Errorf("got %v", got)
+	}
+	if status, _ := b.refresh(tokens["refresh_token"]); status != http.StatusOK {
+		t.Error("another client's attempt has used the token up")
+	}
+}
+
+func TestOfflineAccessOutlivesTheSession(t *testing.T) {
+	op := newProvider(t)
+	b := newBrowser(t, op)
+	tokens := b.complete("alice", authParams("scope", "openid offline_access"))
+	v := url.Values{"id_token_hint": {tokens["id_token"].(string)}}
+	if s := b.do("GET", issuer+"/logout?"+v.Encode(), nil).StatusCode; s != http.StatusOK {
+		t.Fatalf("logout: %d", s)
+	}
+	if op.RefreshTokens("alice") != 1 {
+		t.Error("the refresh token has ended with the session")
+	}
+}
+
+func TestHintOfAnotherIssuer(t *testing.T) {
+	op := newProvider(t)
+	token, err := op.SignJWT(nil, map[string]any{"iss": "https://other.test", "aud": clientID, "sub": "alice"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := url.Values{"id_token_hint": {token}}
+	if s := newBrowser(t, op).do("GET", issuer+"/logout?"+v.Encode(), nil).StatusCode; s != http.StatusBadRequest {
+		t.Errorf("got %d", s)
 	}
 }
