@@ -132,6 +132,15 @@ func (s *stream) fail(err error) {
 	s.end(err)
 }
 
+// giveUp ends an answer that the client no longer waits for. The handler's context ends under the lock: a handler that
+// sees either the failed write or the ended context sees both, and cannot complete the answer in between.
+func (s *stream) giveUp(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel()
+	s.end(err)
+}
+
 func (s *stream) end(err error) {
 	if s.err == nil || s.err == io.EOF && err != io.EOF && s.body.Len() > 0 {
 		s.err = err
@@ -162,9 +171,9 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) Close() error {
 	s.mu.Lock()
 	s.hungUp = true
+	s.cancel()
 	s.changed.Broadcast()
 	s.mu.Unlock()
-	s.cancel()
 	s.onClose()
 	return nil
 }

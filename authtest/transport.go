@@ -40,10 +40,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := newStream(cancel, r.Method == http.MethodHead)
-	stop := context.AfterFunc(r.Context(), func() {
-		s.fail(r.Context().Err())
-		cancel()
-	})
+	stop := context.AfterFunc(r.Context(), func() { s.giveUp(r.Context().Err()) })
 	s.onClose = func() { stop() }
 	go serve(h, s, serverRequest(ctx, r), cancel)
 	return s.response(r)
