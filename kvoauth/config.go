@@ -96,9 +96,10 @@ type Config struct {
 
 // Client is the registration of this application with one provider.
 type Client struct {
-	Provider     providers.Provider
-	ClientID     string
-	ClientSecret auth.Secret // If zero, a public client, identified by PKCE alone.
+	Provider providers.Provider
+	ClientID string
+	// ClientSecret, if zero, means a public client, identified by PKCE alone. The provider's ClientAuth must allow it.
+	ClientSecret auth.Secret
 	// Scopes are requested at every sign-in. If nil, the provider's.
 	Scopes []string
 	// RedirectURL is a redirect URL for this provider alone, such as the handler's /callback/{providerId} route. If empty,
@@ -139,6 +140,7 @@ func (c Config) validate() (*settings, error) {
 	check(s.AbsoluteTimeout <= maxLifetime, "AbsoluteTimeout is longer than a browser keeps a cookie (400 days)")
 	check(s.SignInTimeout > 0 && s.SignInTimeout <= time.Hour, "SignInTimeout must be positive and at most an hour")
 	check(s.ClockSkew > 0 && s.ClockSkew <= 5*time.Minute, "ClockSkew must be positive and at most five minutes")
+	check(!slices.ContainsFunc(s.AllowedScopes, notScope), "AllowedScopes must have one scope in each element (RFC 6749, section 3.3)")
 	errs = append(errs, s.parseURLs()...)
 	errs = append(errs, s.checkCookie()...)
 	errs = append(errs, s.checkClients()...)
@@ -184,13 +186,15 @@ func positive(d, otherwise time.Duration) time.Duration {
 }
 
 func (s *settings) parseURLs() (errs []error) {
+	s.origins = map[string]bool{}
 	u, err := s.parseRedirect(s.RedirectURL)
 	if err != nil {
-		return []error{fmt.Errorf("RedirectURL: %w", err)}
+		errs = append(errs, fmt.Errorf("RedirectURL: %w", err))
+	} else {
+		s.redirect, s.secure = u, u.Scheme == "https"
+		s.origins[originOf(u)] = true
+		s.callbacks = map[string]bool{path.Clean(u.Path): true}
 	}
-	s.redirect, s.secure = u, u.Scheme == "https"
-	s.origins = map[string]bool{originOf(u): true}
-	s.callbacks = map[string]bool{path.Clean(u.Path): true}
 	for i, o := range s.ReturnOrigins {
 		u, err := url.Parse(o)
 		if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
@@ -199,6 +203,9 @@ func (s *settings) parseURLs() (errs []error) {
 			continue
 		}
 		s.origins[originOf(u)] = true
+	}
+	if s.redirect == nil {
+		return errs // which return URLs are allowed depends on it
 	}
 	if _, err := s.returnURL(s.DefaultReturnURL); err != nil {
 		errs = append(errs, errors.New("DefaultReturnURL must be a path on the redirect URL's origin or a URL of one of ReturnOrigins"))
@@ -209,7 +216,7 @@ func (s *settings) parseURLs() (errs []error) {
 func (s *settings) parseRedirect(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Opaque != "":
+	case err != nil || u.Host == "" || u.User != nil || strings.Contains(raw, "#") || u.Opaque != "":
 		return nil, errors.New("must be the absolute URL of the callback route, as https://app.example.com/api/v1/auth/callback")
 	case u.Scheme == "http" && !s.InsecureAllowHTTP:
 		return nil, errors.New("must be https (InsecureAllowHTTP permits http for loopback development)")
@@ -252,7 +259,7 @@ func (s *settings) checkClients() (errs []error) {
 			fail("a provider with this id comes twice")
 		}
 		seen[c.Provider.ID] = true
-		if err := s.checkClient(c); err != nil {
+		for _, err := range s.checkClient(c) {
 			fail("%w", err)
 		}
 	}
@@ -263,37 +270,39 @@ func (s *settings) checkClients() (errs []error) {
 }
 
 // checkClient validates c and fills in its defaults.
-func (s *settings) checkClient(c *Client) error {
-	if c.ClientID == "" {
-		return errors.New("ClientID is required")
-	}
-	p, err := providers.Define(c.Provider)
-	if err != nil && !s.InsecureAllowHTTP {
-		return err
-	}
-	if s.InsecureAllowHTTP {
-		if p, err = providers.DefineInsecure(c.Provider); err != nil {
-			return err
+func (s *settings) checkClient(c *Client) (errs []error) {
+	check := func(ok bool, complaint string) {
+		if !ok {
+			errs = append(errs, errors.New(complaint))
 		}
+	}
+	define := providers.Define
+	if s.InsecureAllowHTTP {
+		define = providers.DefineInsecure
+	}
+	p, err := define(c.Provider)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("Provider: %w", err))
+		p = c.Provider
 	}
 	c.Provider = p
 	if c.Scopes == nil {
 		c.Scopes = p.Scopes
 	}
 	c.Scopes, c.TrustedAudiences = slices.Clone(c.Scopes), slices.Clone(c.TrustedAudiences)
-	if p.Kind == providers.OIDC && !slices.Contains(c.Scopes, "openid") {
-		return errors.New("Scopes lacks openid") //nolint:staticcheck // a field's name starts the sentence
+	check(c.ClientID != "", "ClientID is required")
+	check(err != nil || p.Kind != providers.OIDC || slices.Contains(c.Scopes, "openid"), "Scopes must have openid")
+	check(!slices.ContainsFunc(c.Scopes, notScope), "Scopes must have one scope in each element (RFC 6749, section 3.3)")
+	needsSecret := p.ClientAuth == providers.ClientSecretBasic || p.ClientAuth == providers.ClientSecretPost
+	check(!needsSecret || !c.ClientSecret.IsZero(), "ClientSecret is required: the provider's ClientAuth needs one, or must be none for a public client")
+	check(p.ClientAuth != providers.ClientAuthNone || c.ClientSecret.IsZero(), "ClientSecret must be zero: the provider's ClientAuth is none")
+	check(p.ClientAuth != providers.PrivateKeyJWT, "ClientAuth private_key_jwt is not supported: use client_secret_basic or client_secret_post")
+	check(p.ResponseMode != string(auth.ResponseModeFormPost) || s.secure || s.redirect == nil,
+		"ResponseMode form_post needs an https redirect URL: its cookie is SameSite=None, which browsers take only when Secure")
+	if err := s.checkClientRedirect(c); err != nil {
+		errs = append(errs, err)
 	}
-	if p.ClientAuth == providers.ClientAuthNone && !c.ClientSecret.IsZero() {
-		return errors.New("ClientSecret is set, but the provider's ClientAuth is none")
-	}
-	if p.ClientAuth == providers.PrivateKeyJWT {
-		return errors.New("private_key_jwt is not supported")
-	}
-	if p.ResponseMode == string(auth.ResponseModeFormPost) && !s.secure {
-		return errors.New("form_post needs an https redirect URL: its cookie is SameSite=None, which browsers take only when Secure")
-	}
-	return s.checkClientRedirect(c)
+	return errs
 }
 
 func (s *settings) checkClientRedirect(c *Client) error {
@@ -313,6 +322,10 @@ func (s *settings) checkClientRedirect(c *Client) error {
 	}
 	s.callbacks[path.Clean(u.Path)] = true
 	return nil
+}
+
+func notScope(s string) bool {
+	return s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
 func loopback(host string) bool {
