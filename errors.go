@@ -49,6 +49,7 @@ const (
 	CodeAccessDenied        Code = "access_denied"    // the person or the provider said no
 	CodeLoginRequired       Code = "login_required"   // login_required, interaction_required, consent_required
 	CodeProviderRefused     Code = "provider_refused" // another error parameter in the provider's answer
+	CodeAccountLinked       Code = "account_linked"   // the provider account is another user's
 	CodeSignInDenied        Code = "sign_in_denied"   // the application's own mapping said no
 	CodeCodeRejected        Code = "code_rejected"    // the token endpoint refused the code (invalid_grant)
 	CodeIDTokenInvalid      Code = "id_token_invalid" // signature, iss, aud, azp, exp, iat, at_hash, ...
@@ -116,7 +117,7 @@ func (c Code) Class() error {
 	case CodeForbidden, CodeInsufficientScope, CodeInsufficientRole, CodeCrossOrigin, CodeValidation,
 		CodeUnknownProvider, CodeReturnURLRejected, CodeScopeNotAllowed, CodeParameterDuplicated, CodeCallbackInvalid,
 		CodeTransactionMissing, CodeTransactionInvalid, CodeIssuerMismatch, CodeAccessDenied, CodeLoginRequired,
-		CodeProviderRefused, CodeSignInDenied, CodeCodeRejected, CodeIDTokenInvalid, CodeNonceMismatch,
+		CodeProviderRefused, CodeAccountLinked, CodeSignInDenied, CodeCodeRejected, CodeIDTokenInvalid, CodeNonceMismatch,
 		CodeSubjectMismatch, CodeIdentityInvalid, CodeConfigInvalid, CodeClientRejected:
 		return ErrRejected
 	case CodeUnsupported:

@@ -17,6 +17,9 @@ type SignInParams struct {
 	LoginHint string
 	// Scopes are requested beside the configured ones. If nil, only those. A backend refuses scopes it does not allow.
 	Scopes []string
+	// Link links the account to the user who is signed in, instead of signing in as that account's own user. A backend
+	// without a user store answers errors.ErrUnsupported.
+	Link bool
 	// State is the application's own text, at most 1024 bytes, and comes back in [CallbackResult.State]. It is not the
 	// state parameter of OAuth, which the backend makes.
 	State string

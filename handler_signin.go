@@ -46,7 +46,7 @@ func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // signInParams reads the query of a GET and the body of a POST. Only a POST, which another site cannot send, sets the
-// application's state.
+// application's state or links an account.
 func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) {
 	in, err := readInput(w, r)
 	if err != nil {
@@ -59,7 +59,7 @@ func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) 
 		Scopes:     in.scopes("scopes"),
 	}
 	if r.Method == http.MethodPost {
-		p.State = in.text("state")
+		p.State, p.Link = in.text("state"), in.flag("link")
 	}
 	if len(p.State) > maxAppState {
 		in.complain("state", "longer than 1024 bytes")

@@ -22,9 +22,13 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 	if !ok || p.Lifetime != 0 && p.Lifetime < time.Millisecond {
 		return nil, fail(auth.CodeValidation, "create session", errors.New("subject is empty or reserved, or lifetime too short"))
 	}
+	principal := &auth.Principal{Subject: subject, Scopes: slices.Clone(p.Scopes), Roles: slices.Clone(p.Roles), Claims: p.Claims}
+	userID, err := b.userOf(ctx, rp.Provider.ID, p.Subject, principal, nil, "")
+	if err != nil {
+		return nil, err
+	}
 	now := b.Now()
-	rec := newRecord(now, b.settings, rp.Provider.ID, p.Subject,
-		&auth.Principal{Subject: subject, Scopes: slices.Clone(p.Scopes), Roles: slices.Clone(p.Roles), Claims: p.Claims}, "")
+	rec := newRecord(now, b.settings, rp.Provider.ID, p.Subject, userID, principal)
 	if p.Lifetime > 0 {
 		rec.AbsoluteAt = min(rec.AbsoluteAt, now.Add(p.Lifetime).UnixMilli())
 		rec.touch(now, b.IdleTimeout)
@@ -82,20 +86,9 @@ func (b *Backend) RevokeSession(ctx context.Context, id string) error {
 
 // ListSessions implements [auth.SessionAdminPort]: the newest first.
 func (b *Backend) ListSessions(ctx context.Context, userID string) ([]*auth.Session, error) {
-	idx, _, err := b.readIndex(ctx, userID)
+	sessions, err := b.liveSessions(ctx, userID)
 	if err != nil {
 		return nil, err
-	}
-	sessions := []*auth.Session{}
-	for _, e := range idx {
-		rec, err := b.live(ctx, e.Digest)
-		if errors.Is(err, auth.ErrUnauthenticated) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		sessions = append(sessions, rec.session(e.Digest))
 	}
 	slices.SortStableFunc(sessions, func(x, y *auth.Session) int { return cmp.Compare(y.IssuedAt.UnixNano(), x.IssuedAt.UnixNano()) })
 	return sessions, nil

@@ -24,7 +24,7 @@ type Backend struct {
 	parties     []*relyingParty
 	decode      cbor.DecMode
 
-	sealSession, sealTokens, sealTransaction, sealIndex *sealer
+	sealSession, sealTokens, sealTransaction, sealIndex, sealAccount *sealer
 
 	cache   *sessionCache
 	upkeep  singleflight.Group // touches and refreshes, by digest
@@ -54,6 +54,7 @@ func NewKvOAuthBackend(c Config) (*Backend, error) {
 		func() (err error) { b.sealTokens, err = newSealer(purposeTokens, s.Keys); return err },
 		func() (err error) { b.sealTransaction, err = newSealer(purposeTransaction, s.Keys); return err },
 		func() (err error) { b.sealIndex, err = newSealer(purposeIndex, s.Keys); return err },
+		func() (err error) { b.sealAccount, err = newSealer(purposeAccount, s.Keys); return err },
 	} {
 		if err := step(); err != nil {
 			return nil, fail(auth.CodeConfigInvalid, "configure", err)

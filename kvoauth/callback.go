@@ -169,7 +169,16 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err := c.mapPrincipal(&p); err != nil {
 		return nil, err
 	}
-	credential, s, err := c.create(ctx, newRecord(c.Now(), c.settings, rp.Provider.ID, user.account, &p, userAgent(c.request)), tokens)
+	if err := c.stillSignedIn(ctx, t); err != nil {
+		return nil, err
+	}
+	userID, err := c.userOf(ctx, rp.Provider.ID, user.account, &p, tokens, t.Link)
+	if err != nil {
+		return nil, err
+	}
+	rec := newRecord(c.Now(), c.settings, rp.Provider.ID, user.account, userID, &p)
+	rec.UserAgent = userAgent(c.request)
+	credential, s, err := c.create(ctx, rec, tokens)
 	if err != nil {
 		return nil, err
 	}

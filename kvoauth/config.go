@@ -78,6 +78,9 @@ type Config struct {
 	// The error's text is not shown to anyone.
 	MapPrincipal func(r *http.Request, p *auth.Principal) error
 
+	// Users keeps users and their provider accounts. If nil, they are not kept: the subject is the user.
+	Users store.UserStore
+
 	// HTTPClient reaches the providers: its Transport and Timeout are used. If nil, http.DefaultTransport. Redirects are
 	// never followed and answers over 1 MiB are refused, whatever it says. If its Timeout is zero, 10 seconds.
 	HTTPClient *http.Client

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -12,12 +13,23 @@ import (
 	"github.com/netscript/auth"
 )
 
+// The index of a user lists the user's sessions, so that they can be shown and ended. It is cut into pages, each a record
+// of the store, so that a sign-in costs the same whether the user has one session or ten thousand. A root record says
+// which pages there are. All are changed with CompareAndSwap only.
+//
+// A record of the index is sealed with a key at least as new as those of the sessions it leads to. So when it no longer
+// opens because its key was dropped, those sessions have ended too, and a sign-in begins a new one in its place.
+//
+// New sessions go to the last page. A page that has become empty is closed before the root forgets it: a sign-in that is
+// about to write to it then fails to, and looks again.
 const (
 	indexKeyPrefix = "u:"
-	// How often a change to an index is tried again because somebody else changed it first. Someone succeeds in every
-	// round, so this many sign-ins of one user at the same moment pass.
+	pageSize       = 128
+	// How often a change is tried again because somebody else was first. Someone succeeds in every round, so this many
+	// sign-ins of one user at the same moment pass.
 	indexAttempts = 1000
-	emptyIndexTTL = time.Minute
+	emptyPageTTL  = time.Minute
+	closedPageTTL = time.Hour // much longer than any write can be under way
 )
 
 var (
@@ -25,7 +37,22 @@ var (
 	errUnreadable = errors.New("index of the user does not open, or is of an unknown format")
 )
 
-// indexEntry is one session in the index of its user.
+// indexRoot says where a user's pages are: First to Last.
+type indexRoot struct {
+	_       struct{} `cbor:",toarray"`
+	First   int
+	Last    int
+	RenewAt int64 // Unix milliseconds; then a sign-in writes it again, so that it outlives every session
+}
+
+// indexPage is up to pageSize sessions.
+type indexPage struct {
+	_       struct{} `cbor:",toarray"`
+	Closed  bool
+	Entries []indexEntry
+}
+
+// indexEntry is one session.
 type indexEntry struct {
 	_      struct{} `cbor:",toarray"`
 	Digest digest
@@ -33,129 +60,173 @@ type indexEntry struct {
 	Ending bool  // "sign out everywhere" has claimed it: whoever is just creating it must not go on
 }
 
-// index is the list of a user's sessions, one record of the store, changed with CompareAndSwap only.
-type index []indexEntry
+// indexName names a user's index: user ids are of any length and alphabet, keys are not.
+func indexName(userID string) digest { return sha256.Sum256([]byte(userID)) }
 
-func indexName(subject string) digest { return sha256.Sum256([]byte(subject)) }
+func pageName(userID string, n int) string { return indexName(userID).handle() + ":" + strconv.Itoa(n) }
 
-// readIndex returns the index of subject and its stored form, nil if there is none. The error matches errUnreadable when
-// it is not one that this backend can have written; the stored form is returned all the same.
-func (b *Backend) readIndex(ctx context.Context, subject string) (index, []byte, error) {
-	name := indexName(subject)
-	sealed, found, err := b.kv.Get(ctx, name.key(indexKeyPrefix))
-	if err != nil {
-		return nil, nil, storeError("read index", err)
+// loadIndex reads the index record called name into v. It returns its stored form, nil if there is none. The error matches
+// errUnreadable when it is none that this backend can have written; the stored form is returned all the same.
+func (b *Backend) loadIndex(ctx context.Context, name string, v any) ([]byte, error) {
+	sealed, found, err := b.kv.Get(ctx, indexKeyPrefix+name)
+	if err != nil || !found {
+		return nil, indexError(err)
 	}
-	if !found {
-		return nil, nil, nil
-	}
-	var idx index
-	plain, err := b.sealIndex.open(name.handle(), sealed)
+	plain, err := b.sealIndex.open(name, sealed)
 	if err == nil {
-		err = b.decode.Unmarshal(plain, &idx)
+		err = b.decode.Unmarshal(plain, v)
 	}
 	if err != nil {
-		return nil, sealed, fail(auth.CodeStoreUnavailable, "read index", errUnreadable)
+		return sealed, fail(auth.CodeStoreUnavailable, "read index", errUnreadable)
 	}
-	return idx, sealed, nil
+	return sealed, nil
 }
 
-// changeIndex applies change to the index of subject until nobody else changed it in between. change returns false when
-// there is nothing to change. It works on its own copy. renew begins a new index in place of one that is unreadable.
-func (b *Backend) changeIndex(ctx context.Context, subject string, renew bool, change func(index) (index, bool)) error {
-	name := indexName(subject)
+// swapIndex stores v in place of prev.
+func (b *Backend) swapIndex(ctx context.Context, name string, prev []byte, v any, ttl time.Duration) (bool, error) {
+	plain, err := cbor.Marshal(v)
+	if err != nil {
+		return false, fail(auth.CodeInternal, "change index", err)
+	}
+	swapped, err := b.kv.CompareAndSwap(ctx, indexKeyPrefix+name, prev, b.sealIndex.seal(name, plain), ttl)
+	return swapped, indexError(err)
+}
+
+func indexError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return storeError("user index", err)
+}
+
+// root returns the root of userID's index. With write it makes one when there is none or an unreadable one, and writes one
+// again that is due or sealed with an older key.
+func (b *Backend) root(ctx context.Context, userID string, write bool) (indexRoot, []byte, error) {
+	name := indexName(userID).handle()
 	for range indexAttempts {
-		idx, prev, err := b.readIndex(ctx, subject)
-		if err != nil && (!renew || !errors.Is(err, errUnreadable)) {
+		var root indexRoot
+		prev, err := b.loadIndex(ctx, name, &root)
+		if write && errors.Is(err, errUnreadable) {
+			root, err = indexRoot{}, nil
+		} else if err == nil && b.sealIndex.newest(prev) && b.Now().UnixMilli() < root.RenewAt {
+			return root, prev, nil
+		}
+		if err != nil || !write {
+			return root, prev, err
+		}
+		if _, err := b.swapRoot(ctx, userID, prev, root); err != nil {
+			return root, nil, err
+		}
+	}
+	return indexRoot{}, nil, fail(auth.CodeStoreUnavailable, "user index", errContended)
+}
+
+// swapRoot stores root for so long that every session of a sign-in before RenewAt ends before it.
+func (b *Backend) swapRoot(ctx context.Context, userID string, prev []byte, root indexRoot) (bool, error) {
+	root.RenewAt = b.Now().Add(b.AbsoluteTimeout).UnixMilli()
+	return b.swapIndex(ctx, indexName(userID).handle(), prev, root, 2*b.AbsoluteTimeout+emptyPageTTL)
+}
+
+// changePage applies change to a page until nobody else changed it in between. change returns false when there is nothing
+// to change. With renew, a page that is unreadable counts as empty.
+func (b *Backend) changePage(ctx context.Context, userID string, n int, renew bool, change func(*indexPage) bool) error {
+	name := pageName(userID, n)
+	for range indexAttempts {
+		var p indexPage
+		prev, err := b.loadIndex(ctx, name, &p)
+		if renew && errors.Is(err, errUnreadable) {
+			p, err = indexPage{}, nil
+		}
+		if err != nil || !change(&p) {
 			return err
 		}
-		next, changed := change(idx)
-		if !changed {
-			return nil
-		}
-		plain, err := cbor.Marshal(next)
-		if err != nil {
-			return fail(auth.CodeInternal, "change index", err)
-		}
-		swapped, err := b.kv.CompareAndSwap(ctx, name.key(indexKeyPrefix), prev, b.sealIndex.seal(name.handle(), plain), next.ttl(b.Now()))
-		if err != nil {
-			return storeError("change index", err)
-		}
-		if swapped {
-			return nil
+		if swapped, err := b.swapIndex(ctx, name, prev, p, p.ttl(b.Now())); err != nil || swapped {
+			return err
 		}
 	}
-	return fail(auth.CodeStoreUnavailable, "change index", errContended)
+	return fail(auth.CodeStoreUnavailable, "user index", errContended)
 }
 
-// ttl keeps the index a little longer than its last session.
-func (idx index) ttl(now time.Time) time.Duration {
-	ttl := emptyIndexTTL
-	for _, e := range idx {
-		ttl = max(ttl, time.UnixMilli(e.EndsAt).Sub(now)+emptyIndexTTL)
+// ttl keeps a page a little longer than its last session.
+func (p *indexPage) ttl(now time.Time) time.Duration {
+	if p.Closed {
+		return closedPageTTL
+	}
+	ttl := emptyPageTTL
+	for _, e := range p.Entries {
+		ttl = max(ttl, time.UnixMilli(e.EndsAt).Sub(now)+emptyPageTTL)
 	}
 	return ttl
 }
 
-// indexAdd renews an index whose key was dropped: its sessions began under that key or an older one, and ended with it.
-func (b *Backend) indexAdd(ctx context.Context, subject string, d digest, endsAt int64) error {
-	return b.changeIndex(ctx, subject, true, func(idx index) (index, bool) {
-		now := b.Now().UnixMilli()
-		idx = slices.DeleteFunc(idx, func(e indexEntry) bool { return e.EndsAt <= now })
-		return append(idx, indexEntry{Digest: d, EndsAt: endsAt}), true
-	})
-}
-
-// indexHas reports whether the index of subject still knows d and nobody is ending it.
-func (b *Backend) indexHas(ctx context.Context, subject string, d digest) (bool, error) {
-	idx, _, err := b.readIndex(ctx, subject)
-	return slices.ContainsFunc(idx, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
-}
-
-func (b *Backend) indexRemove(ctx context.Context, subject string, gone []digest) error {
-	set := make(map[digest]bool, len(gone))
-	for _, d := range gone {
-		set[d] = true
-	}
-	return b.changeIndex(ctx, subject, false, func(idx index) (index, bool) {
-		n := len(idx)
-		idx = slices.DeleteFunc(idx, func(e indexEntry) bool { return set[e.Digest] })
-		return idx, len(idx) != n
-	})
-}
-
-// endAll ends all sessions of subject and returns how many it ended. It first claims them in the index, so that a sign-in
-// which has passed its check has stored its session, and one which has not will fail it; then deletes them; then forgets
-// them. An error leaves what is left claimed: calling again ends it.
-func (b *Backend) endAll(ctx context.Context, subject string) (int, error) {
-	var claimed []digest
-	err := b.changeIndex(ctx, subject, false, func(idx index) (index, bool) {
-		claimed = claimed[:0]
-		fresh := false
-		for i := range idx {
-			fresh = fresh || !idx[i].Ending
-			idx[i].Ending = true
-			claimed = append(claimed, idx[i].Digest)
-		}
-		return idx, fresh
-	})
-	if err != nil {
-		return 0, err
-	}
-	ended := 0
-	for _, d := range claimed {
-		_, found, err := b.kv.Take(ctx, d.key(sessionKeyPrefix))
+// indexAdd notes the session of d before it is made, and returns the page that it is on.
+func (b *Backend) indexAdd(ctx context.Context, userID string, d digest, endsAt int64) (int, error) {
+	for range indexAttempts {
+		root, prev, err := b.root(ctx, userID, true)
 		if err != nil {
-			return ended, storeError("end sessions", err)
+			return 0, err
 		}
-		b.cache.drop(d)
-		if found {
-			ended++
+		added := false
+		err = b.changePage(ctx, userID, root.Last, true, func(p *indexPage) bool {
+			now := b.Now().UnixMilli()
+			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt <= now })
+			if added = !p.Closed && len(p.Entries) < pageSize; added {
+				p.Entries = append(p.Entries, indexEntry{Digest: d, EndsAt: endsAt})
+			}
+			return added
+		})
+		if err != nil || added {
+			return root.Last, err
+		}
+		if err := b.turnPage(ctx, userID, root, prev); err != nil {
+			return 0, err
 		}
 	}
-	if err := b.indexRemove(ctx, subject, claimed); err != nil {
-		return ended, err
+	return 0, fail(auth.CodeStoreUnavailable, "user index", errContended)
+}
+
+// turnPage moves on to a new last page, and forgets first pages that have become empty: one for each new one keeps their
+// number bounded, two let it shrink.
+func (b *Backend) turnPage(ctx context.Context, userID string, root indexRoot, prev []byte) error {
+	for range 2 {
+		closed := false
+		if root.First == root.Last {
+			break
+		}
+		err := b.changePage(ctx, userID, root.First, true, func(p *indexPage) bool {
+			now := b.Now().UnixMilli()
+			closed = p.Closed || !slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt > now })
+			change := closed && !p.Closed
+			if change {
+				*p = indexPage{Closed: true}
+			}
+			return change
+		})
+		if err != nil {
+			return err
+		}
+		if !closed {
+			break
+		}
+		root.First++
 	}
-	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, Subject: auth.NewSecret(subject), Count: ended})
-	return ended, nil
+	root.Last++
+	_, err := b.swapRoot(ctx, userID, prev, root) // not swapped: somebody else turned it
+	return err
+}
+
+// indexHas reports whether page n still knows the session of d and nobody is ending it.
+func (b *Backend) indexHas(ctx context.Context, userID string, n int, d digest) (bool, error) {
+	var p indexPage
+	_, err := b.loadIndex(ctx, pageName(userID, n), &p)
+	return slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
+}
+
+// indexRemove forgets sessions of page n.
+func (b *Backend) indexRemove(ctx context.Context, userID string, n int, gone ...digest) error {
+	return b.changePage(ctx, userID, n, false, func(p *indexPage) bool {
+		before := len(p.Entries)
+		p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return slices.Contains(gone, e.Digest) })
+		return len(p.Entries) != before
+	})
 }

@@ -39,6 +39,9 @@ type record struct {
 	RefreshAt int64 `cbor:"14,keyasint,omitempty"`
 	// Tokens is a tokenSet, sealed apart: reading a session does not open it.
 	Tokens []byte `cbor:"15,keyasint,omitempty"`
+	// UserID is the application's user; IndexPage is the page of the user's index that lists the session.
+	UserID    string `cbor:"16,keyasint"`
+	IndexPage int    `cbor:"17,keyasint,omitempty"`
 }
 
 // strictDecoding refuses what this version did not write: repeated keys, indefinite lengths, unknown members, deep nesting.
@@ -51,10 +54,10 @@ func strictDecoding() (cbor.DecMode, error) {
 }
 
 // newRecord returns the record of a session that starts at now.
-func newRecord(now time.Time, s *settings, providerID, account string, p *auth.Principal, userAgent string) *record {
+func newRecord(now time.Time, s *settings, providerID, account, userID string, p *auth.Principal) *record {
 	rec := &record{
-		Version: recordVersion, ProviderID: providerID, Account: account, Subject: p.Subject, Scopes: p.Scopes, Roles: p.Roles,
-		Claims: storable(p.Claims), IssuedAt: now.UnixMilli(), UserAgent: userAgent,
+		Version: recordVersion, ProviderID: providerID, Account: account, Subject: p.Subject, UserID: userID, Scopes: p.Scopes, Roles: p.Roles,
+		Claims: storable(p.Claims), IssuedAt: now.UnixMilli(),
 		AbsoluteAt: now.Add(s.AbsoluteTimeout).UnixMilli(),
 	}
 	rec.touch(now, s.IdleTimeout)
@@ -123,7 +126,7 @@ func (b *Backend) openRecord(d digest, sealed []byte) (*record, error) {
 		return nil, fail(auth.CodeSessionInvalid, "read session", err)
 	}
 	rec := new(record)
-	if err := b.decode.Unmarshal(plain, rec); err != nil || rec.Version != recordVersion || rec.Subject == "" || rec.AbsoluteAt == 0 {
+	if err := b.decode.Unmarshal(plain, rec); err != nil || rec.Version != recordVersion || rec.Subject == "" || rec.UserID == "" || rec.AbsoluteAt == 0 {
 		return nil, fail(auth.CodeSessionInvalid, "read session", errors.New("unknown format"))
 	}
 	return rec, nil
@@ -154,7 +157,7 @@ func (b *Backend) tokensOf(d digest, rec *record) (*tokenSet, error) {
 // session returns what may be shown of rec.
 func (rec *record) session(d digest) *auth.Session {
 	return &auth.Session{
-		ID: d.handle(), UserID: rec.Subject, AccountID: rec.Account, ProviderID: rec.ProviderID, Subject: rec.Subject,
+		ID: d.handle(), UserID: rec.UserID, AccountID: rec.Account, ProviderID: rec.ProviderID, Subject: rec.Subject,
 		State: auth.SessionActive, Scopes: rec.Scopes, Roles: rec.Roles, Claims: rec.Claims,
 		IssuedAt: time.UnixMilli(rec.IssuedAt).UTC(), ExpiresAt: time.UnixMilli(rec.IdleAt).UTC(),
 		LastUsedAt: time.UnixMilli(rec.UsedAt).UTC(), RefreshedAt: optionalTime(rec.RefreshedAt), UserAgent: rec.UserAgent,

@@ -18,6 +18,7 @@ const (
 	purposeTokens      = "tokens"
 	purposeTransaction = "transaction"
 	purposeIndex       = "index"
+	purposeAccount     = "account"
 )
 
 const (
@@ -66,6 +67,11 @@ func newSealer(purpose string, keys []auth.Key) (*sealer, error) {
 
 // seal seals plain for the record called name, with the first key.
 func (s *sealer) seal(name string, plain []byte) []byte { return s.sealWith(s.ring[0], name, plain) }
+
+// newest reports whether sealed is sealed with the key that seals now.
+func (s *sealer) newest(sealed []byte) bool {
+	return len(sealed) >= sealHeader && s.ring[0].id == [keyIDSize]byte(sealed[1:sealHeader])
+}
 
 // sealLike seals plain with the key that prev was sealed with: what it replaces, it also dies with.
 func (s *sealer) sealLike(prev []byte, name string, plain []byte) []byte {

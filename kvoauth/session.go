@@ -133,14 +133,14 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 			return "", nil, err
 		}
 	}
-	sealed, err := b.sealRecord(d, nil, rec)
+	sealed, rec, err := b.storedForm(d, rec)
 	if err != nil {
 		return "", nil, err
 	}
-	if rec, err = b.openRecord(d, sealed); err != nil {
-		return "", nil, fail(auth.CodeInternal, "create session", errors.New("claims do not survive being stored"))
+	if rec.IndexPage, err = b.indexAdd(ctx, rec.UserID, d, rec.AbsoluteAt); err != nil {
+		return "", nil, err
 	}
-	if err := b.indexAdd(ctx, rec.Subject, d, rec.AbsoluteAt); err != nil {
+	if sealed, err = b.sealRecord(d, sealed, rec); err != nil {
 		return "", nil, err
 	}
 	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.Now()))
@@ -151,7 +151,7 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 		b.discard(ctx, d)
 		return "", nil, storeError("create session", err)
 	}
-	switch live, err := b.indexHas(ctx, rec.Subject, d); {
+	switch live, err := b.indexHas(ctx, rec.UserID, rec.IndexPage, d); {
 	case err != nil:
 		b.discard(ctx, d)
 		return "", nil, err
@@ -163,6 +163,19 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 	}
 	b.observe(ctx, auth.Event{Name: auth.EventSessionCreated, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject)})
 	return credential, rec.session(d), nil
+}
+
+// storedForm returns rec sealed, and as it will be read: claims that do not survive being stored are refused now.
+func (b *Backend) storedForm(d digest, rec *record) ([]byte, *record, error) {
+	sealed, err := b.sealRecord(d, nil, rec)
+	if err != nil {
+		return nil, nil, err
+	}
+	read, err := b.openRecord(d, sealed)
+	if err != nil {
+		return nil, nil, fail(auth.CodeInternal, "create session", errors.New("claims do not survive being stored"))
+	}
+	return sealed, read, nil
 }
 
 // discard tries to delete a session whose credential has not left the process, also when the request has gone. What it
@@ -192,7 +205,7 @@ func (b *Backend) end(ctx context.Context, d digest) error {
 	if err != nil {
 		return nil // it was no session of ours
 	}
-	_ = b.indexRemove(ctx, rec.Subject, []digest{d}) // a stale entry harms nobody, and goes with its absolute limit
+	_ = b.indexRemove(ctx, rec.UserID, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
 	return nil
 }

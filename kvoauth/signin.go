@@ -55,6 +55,11 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	if credential, ok := readCookie(r, b.CookieName); ok == present {
 		t.Previous = digestOf(credential).handle()
 	}
+	if p.Link {
+		if t.Link, err = b.linkTarget(r); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.putTransaction(r.Context(), state, t); err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (b *Backend) signOutEverywhere(ctx context.Context, own digest) error {
 	if err != nil {
 		return err
 	}
-	if _, err := b.endAll(ctx, rec.Subject); err != nil {
+	if _, err := b.endAll(ctx, rec.UserID); err != nil {
 		return err
 	}
 	return b.end(ctx, own) // should the store have lost the index
@@ -75,7 +75,7 @@ func (b *Backend) endOther(ctx context.Context, own digest, id string) error {
 		return forbidden
 	}
 	theirs, err := b.live(ctx, other)
-	if errors.Is(err, auth.ErrUnauthenticated) || err == nil && theirs.Subject != mine.Subject {
+	if errors.Is(err, auth.ErrUnauthenticated) || err == nil && theirs.UserID != mine.UserID {
 		return forbidden
 	}
 	if err != nil {

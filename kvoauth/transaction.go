@@ -25,8 +25,9 @@ type transaction struct {
 	ReturnTo    string            `cbor:"5,keyasint"`
 	State       string            `cbor:"6,keyasint"` // the application's
 	Mode        auth.ResponseMode `cbor:"7,keyasint"`
-	Previous    string            `cbor:"8,keyasint"` // handle of the session that the browser had, to be ended
-	ExpiresAt   int64             `cbor:"9,keyasint"` // Unix seconds
+	Previous    string            `cbor:"8,keyasint"`            // handle of the session that the browser had, to be ended
+	Link        string            `cbor:"10,keyasint,omitempty"` // the user to link the account to; empty for a sign-in
+	ExpiresAt   int64             `cbor:"9,keyasint"`            // Unix seconds
 }
 
 // stateOf derives the state parameter from the secret in the transaction's cookie. So the check that a callback comes

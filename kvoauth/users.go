@@ -1,0 +1,92 @@
+package kvoauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/store"
+)
+
+// userOf returns the application's user that p, signed in at providerID as account, is. Without a user store users are not
+// kept, and the subject is the user. With link, the account is linked to that user instead.
+func (b *Backend) userOf(ctx context.Context, providerID, account string, p *auth.Principal, t *tokenSet, link string) (string, error) {
+	if b.Users == nil {
+		return p.Subject, nil
+	}
+	a := b.account(providerID, account, p, t)
+	if link != "" {
+		linked, err := b.Users.Link(ctx, link, a)
+		if err != nil {
+			return "", storeError("link account", err)
+		}
+		if !linked {
+			return "", fail(auth.CodeAccountLinked, "link account", errors.New("it is another user's"))
+		}
+		return link, nil
+	}
+	userID, err := b.Users.SignIn(ctx, a)
+	if err == nil && userID == "" {
+		err = errors.New("the user store returned no id")
+	}
+	if err != nil {
+		return "", storeError("store user", err)
+	}
+	return userID, nil
+}
+
+// account describes the provider account of p for the user store, its tokens sealed.
+func (b *Backend) account(providerID, account string, p *auth.Principal, t *tokenSet) store.Account {
+	a := store.Account{
+		ProviderID: providerID, AccountID: account, Name: p.Claim("name"), Email: p.Claim("email"), Image: p.Claim("picture"),
+		Scope: strings.Join(p.Scopes, " "),
+	}
+	a.EmailVerified, _ = p.Claims["email_verified"].(bool)
+	if t == nil {
+		return a
+	}
+	seal := func(kind, token string) string {
+		if token == "" {
+			return ""
+		}
+		return base64.RawURLEncoding.EncodeToString(b.sealAccount.seal(kind+":"+providerID+":"+account, []byte(token)))
+	}
+	a.AccessToken, a.RefreshToken, a.IDToken = seal("access", t.Access), seal("refresh", t.Refresh), seal("id", t.ID)
+	if t.life != 0 {
+		a.AccessTokenExpiresAt = t.at.Add(t.life).UTC()
+	}
+	return a
+}
+
+// linkTarget returns the user that a sign-in with SignInParams.Link is to link an account to: the one that is signed in.
+func (b *Backend) linkTarget(r *http.Request) (string, error) {
+	if b.Users == nil {
+		return "", auth.Unsupported(Name, "link account", "no user store is configured")
+	}
+	credential, ok := readCookie(r, b.CookieName)
+	if ok != present {
+		return "", fail(auth.CodeNoCredential, "link account", errors.New("only for who is signed in"))
+	}
+	rec, err := b.live(r.Context(), digestOf(credential))
+	if err != nil {
+		return "", err
+	}
+	return rec.UserID, nil
+}
+
+// stillSignedIn makes sure that the session that started a linking sign-in is live when it ends: whoever signed out in
+// between does not link any more.
+func (b *Backend) stillSignedIn(ctx context.Context, t *transaction) error {
+	if t.Link == "" {
+		return nil
+	}
+	d, _ := parseHandle(t.Previous)
+	rec, err := b.live(ctx, d)
+	if err == nil && rec.UserID != t.Link || errors.Is(err, auth.ErrUnauthenticated) {
+		return fail(auth.CodeTransactionInvalid, "link account", errors.New("the user has signed out meanwhile"))
+	}
+	return err
+}
