@@ -74,6 +74,7 @@ var codes = map[auth.Code]struct {
 	auth.CodeTransactionInvalid:  {auth.ErrRejected, 400},
 	auth.CodeIssuerMismatch:      {auth.ErrRejected, 400},
 	auth.CodeAccessDenied:        {auth.ErrRejected, 400},
+	auth.CodeAccountLinked:       {auth.ErrRejected, 400},
 	auth.CodeLoginRequired:       {auth.ErrRejected, 400},
 	auth.CodeCodeRejected:        {auth.ErrRejected, 400},
 	auth.CodeIDTokenInvalid:      {auth.ErrRejected, 400},
