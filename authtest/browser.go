@@ -91,7 +91,7 @@ func (b *Browser) PostJSON(target string, v any) *Page {
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Origin", AppOrigin)
 	setFetch(r, "same-origin", "cors", "empty")
-	return b.page(b.send(r, sending{}))
+	return b.fetch(r)
 }
 
 // GetJSON asks for target from a script on the application's own page and decodes the answer into v. It fails the test
@@ -101,7 +101,7 @@ func (b *Browser) GetJSON(target string, v any) {
 	r := b.request(http.MethodGet, b.resolve(target), nil)
 	r.Header.Set("Accept", "application/json")
 	setFetch(r, "same-origin", "cors", "empty")
-	b.page(b.send(r, sending{})).JSON(b.t, v)
+	b.fetch(r).JSON(b.t, v)
 }
 
 // Do sends r with the browser's cookies, as a same-site request, keeps those of the answer, and follows no redirect.
@@ -243,6 +243,14 @@ func (b *Browser) send(r *http.Request, how sending) *http.Response {
 		}
 	}
 	return resp
+}
+
+// fetch sends a script's same-origin request.
+func (b *Browser) fetch(r *http.Request) *Page {
+	b.t.Helper()
+	resp := b.send(r, sending{})
+	defer resp.Body.Close()
+	return b.page(resp)
 }
 
 func (b *Browser) page(resp *http.Response) *Page {

@@ -23,14 +23,15 @@ type stream struct {
 	onClose func()
 	head    bool // the answer to a HEAD request has no body
 
-	mu      sync.Mutex
-	changed *sync.Cond
-	header  http.Header
-	status  int         // zero until the header is written
-	sent    http.Header // the header as it was then
-	body    bytes.Buffer
-	err     error // why there is no more to read; io.EOF after a complete answer
-	hungUp  bool
+	mu       sync.Mutex
+	changed  *sync.Cond
+	header   http.Header
+	status   int         // zero until the header is written
+	sent     http.Header // the header as it was then
+	body     bytes.Buffer
+	complete bool  // the handler has written all of the answer
+	err      error // the answer is lost
+	hungUp   bool
 }
 
 var (
@@ -49,7 +50,7 @@ func newStream(cancel context.CancelFunc, head bool) *stream {
 func (s *stream) response(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.status == 0 && s.err == nil {
+	for s.status == 0 && s.err == nil { // finish sets the status
 		s.changed.Wait()
 	}
 	if s.status == 0 {
@@ -121,8 +122,9 @@ func (s *stream) finish() {
 	defer s.mu.Unlock()
 	if s.err == nil {
 		s.writeHeader(http.StatusOK, nil)
+		s.complete = true
 	}
-	s.end(io.EOF)
+	s.changed.Broadcast()
 }
 
 // fail ends an answer that is not complete.
@@ -142,7 +144,7 @@ func (s *stream) giveUp(err error) {
 }
 
 func (s *stream) end(err error) {
-	if s.err == nil || s.err == io.EOF && err != io.EOF && s.body.Len() > 0 {
+	if s.err == nil && (!s.complete || s.body.Len() > 0) {
 		s.err = err
 	}
 	s.changed.Broadcast()
@@ -152,15 +154,15 @@ func (s *stream) end(err error) {
 func (s *stream) Read(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.body.Len() == 0 && s.err == nil && !s.hungUp && len(b) > 0 {
+	for s.body.Len() == 0 && !s.complete && s.err == nil && !s.hungUp && len(b) > 0 {
 		s.changed.Wait()
 	}
 	switch {
 	case s.hungUp:
 		return 0, http.ErrBodyReadAfterClose
-	case s.err != nil && s.err != io.EOF:
+	case s.err != nil:
 		return 0, s.err
-	case s.body.Len() == 0 && s.err == io.EOF:
+	case s.body.Len() == 0 && s.complete:
 		return 0, io.EOF
 	}
 	s.changed.Broadcast()

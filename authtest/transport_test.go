@@ -21,7 +21,7 @@ func client(h http.HandlerFunc) *http.Client {
 	return &http.Client{Transport: authtest.NewTransport(map[string]http.Handler{"https://here.test": h})}
 }
 
-func get(t *testing.T, ctx context.Context, c *http.Client, method string, body io.Reader) (*http.Response, error) {
+func get(ctx context.Context, t *testing.T, c *http.Client, method string, body io.Reader) (*http.Response, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, "https://here.test/a%2Fb?q=1", body)
 	if err != nil {
@@ -36,7 +36,7 @@ func TestTransportShowsTheRequest(t *testing.T) {
 		b, err := io.ReadAll(r.Body)
 		_, _ = fmt.Fprintf(w, "%s %s %s %s %v %v %d %v", r.Method, r.Host, r.RequestURI, b, err, r.TLS != nil, r.ContentLength, r.Context().Value(key{}))
 	})
-	resp, err := get(t, context.WithValue(t.Context(), key{}, "secret"), c, http.MethodPost, strings.NewReader("hello"))
+	resp, err := get(context.WithValue(t.Context(), key{}, "secret"), t, c, http.MethodPost, strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestTransportStatusHeaderAndBody(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resp, err := get(t, t.Context(), client(tt.serve), tt.method, nil)
+			resp, err := get(t.Context(), t, client(tt.serve), tt.method, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,17 +106,17 @@ func TestTransportStatusHeaderAndBody(t *testing.T) {
 		w.WriteHeader(200)
 		w.Header().Set("Too", "late")
 	})
-	if resp, err := get(t, t.Context(), late, "GET", nil); err != nil || resp.Header.Get("Too") != "" {
+	if resp, err := get(t.Context(), t, late, "GET", nil); err != nil || resp.Header.Get("Too") != "" {
 		t.Errorf("a header after the status: %v, %v", resp, err)
 	}
 }
 
 func TestTransportPanics(t *testing.T) {
-	_, err := get(t, t.Context(), client(func(http.ResponseWriter, *http.Request) { panic("boom") }), "GET", nil)
+	_, err := get(t.Context(), t, client(func(http.ResponseWriter, *http.Request) { panic("boom") }), "GET", nil)
 	if err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Errorf("a panic: %v", err)
 	}
-	_, err = get(t, t.Context(), client(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), "GET", nil)
+	_, err = get(t.Context(), t, client(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), "GET", nil)
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("an aborted handler: %v", err)
 	}
@@ -124,7 +124,7 @@ func TestTransportPanics(t *testing.T) {
 		_, _ = io.WriteString(w, "half")
 		panic(http.ErrAbortHandler)
 	})
-	resp, err := get(t, t.Context(), cut, "GET", nil)
+	resp, err := get(t.Context(), t, cut, "GET", nil)
 	if err == nil {
 		_, err = io.ReadAll(resp.Body)
 	}
@@ -145,7 +145,7 @@ func TestTransportStreamsBothWays(t *testing.T) {
 			_, _ = io.CopyN(pw, zeros{}, size)
 			_ = pw.Close()
 		}()
-		resp, err := get(t, t.Context(), c, "POST", pr)
+		resp, err := get(t.Context(), t, c, "POST", pr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,11 +167,11 @@ func TestTransportClientGivesUp(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			c := client(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-			if _, err := get(t, ctx, c, "GET", nil); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := get(ctx, t, c, "GET", nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
 			cancel()
-			if _, err := get(t, ctx, c, "GET", nil); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := get(ctx, t, c, "GET", nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("a request that had ended before: %v", err)
 			}
 		})
@@ -180,7 +180,7 @@ func TestTransportClientGivesUp(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := client(func(w http.ResponseWriter, r *http.Request) { fakeop.Endless()(w, r) })
 			c.Timeout = time.Second
-			resp, err := get(t, t.Context(), c, "GET", nil)
+			resp, err := get(t.Context(), t, c, "GET", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,7 +198,7 @@ func TestTransportClientGivesUp(t *testing.T) {
 				fakeop.Endless()(w, r)
 				ended = r.Context().Err() != nil
 			})
-			resp, err := get(t, t.Context(), c, "GET", nil)
+			resp, err := get(t.Context(), t, c, "GET", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestTransportClientGivesUp(t *testing.T) {
 	t.Run("small answers need no reader", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := client(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "never read") })
-			if _, err := get(t, t.Context(), c, "GET", nil); err != nil {
+			if _, err := get(t.Context(), t, c, "GET", nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -228,7 +228,7 @@ func TestTransportClientGivesUp(t *testing.T) {
 func TestTransportEndsTheContextWithTheHandler(t *testing.T) {
 	ended := make(chan (<-chan struct{}), 1)
 	c := client(func(_ http.ResponseWriter, r *http.Request) { ended <- r.Context().Done() })
-	if _, err := get(t, t.Context(), c, "GET", nil); err != nil {
+	if _, err := get(t.Context(), t, c, "GET", nil); err != nil {
 		t.Fatal(err)
 	}
 	select {
