@@ -77,7 +77,10 @@ type Error struct {
 	Code    Code
 	Backend string // name of the backend; may be empty
 	Op      string // what was being done, such as "callback"
-	Err     error  // the cause; never holds a credential, and never text that a client or provider sent
+	// Err is the cause. It never holds a credential, and never text that a client or provider sent: it is logged. The
+	// handler and the guards go by the outermost Code alone, errors.Is also finds the class of an Error in here: do not
+	// wrap one of another class.
+	Err error
 	// Cookies are set on the response that reports the error: they remove a credential that is dead.
 	Cookies []*http.Cookie
 	// Fields names invalid inputs for [CodeValidation]: field name to complaint.

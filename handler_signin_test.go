@@ -70,7 +70,7 @@ func TestSignInAnswers(t *testing.T) {
 		{"POST form that accepts anything", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "*/*"), 303, ""},
 		{"POST form that asks for JSON", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", asJSON), 200, started},
 		{"POST form that refuses JSON", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "application/json;q=0"), 303, ""},
-		{"POST form with a weight that is none", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "application/json;q=2, application/json;q=x, application/json;q=NaN"), 303, ""},
+		{"POST form with a weight that is none", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "application/json;q=2, application/json;q=x"), 303, ""},
 		{"POST form that prefers HTML", request("POST", base+"/signin", "a=b", "Content-Type", asForm, "Accept", "text/html, application/json;q=0.5"), 303, ""},
 		{"POST JSON", request("POST", base+"/signin", "{}", "Content-Type", asJSON, "Accept", "*/*"), 200, started},
 	}

@@ -107,7 +107,7 @@ func TestRulesRefuseOddPaths(t *testing.T) {
 		"/a;b", "/a%3bb", "/a.", "/a./b", "/a%20", "/a%20/b", "/a%00", "/a%0d%0ab", "/a%7f", "/%2e%2e/a", "/a%252fb", "/a%23b", "/a%3Fb", "/%ff", "/%7Euser"} {
 		w := do(open, request("GET", p, ""))
 		wantError(t, w, 400, "BAD_REQUEST", "")
-		if w.Header().Get("Cache-Control") != "no-store" {
+		if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: headers %v", p, w.Header())
 		}
 	}
