@@ -23,8 +23,8 @@ func (b *Backend) RefreshSession(context.Context, string) (*auth.Session, error)
 	return nil, auth.Unsupported(Name, "refresh session", "the refresh token is in the browser's cookie and nowhere else")
 }
 
-// RevokeSession implements [auth.SessionAdminPort]: the session is ended at WorkOS. Access tokens that it has issued stay
-// good until they expire. Unsupported without an API key.
+// RevokeSession implements [auth.SessionAdminPort]: the session is ended at WorkOS, and refused by this process at once.
+// Other processes accept its access tokens until they expire. Unsupported without an API key.
 func (b *Backend) RevokeSession(ctx context.Context, id string) error {
 	if !usableID(id) && !b.conf.APIKey.IsZero() {
 		return nil // there is none
@@ -32,8 +32,7 @@ func (b *Backend) RevokeSession(ctx context.Context, id string) error {
 	if err := b.api.revoke(ctx, id); err != nil {
 		return err
 	}
-	b.renewal.forget(id)
-	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, SessionID: id, Count: 1})
+	b.noteEnded(ctx, id, "")
 	return nil
 }
 

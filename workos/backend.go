@@ -17,6 +17,7 @@ type Backend struct {
 	api     *api
 	cache   *cache
 	renewal renewals
+	ended   ended
 }
 
 var (

@@ -25,6 +25,6 @@
 //
 // # Limits
 //
-// An access token is good until it expires, whatever happens to its session at WorkOS: a sign-out or a revocation there is
-// noticed when the token is next refreshed. Its lifetime is a setting of the WorkOS dashboard.
+// An access token is good until it expires, whatever happens to its session at WorkOS: a sign-out or a revocation there, or
+// by another process, is noticed when the token is next refreshed. Its lifetime is a setting of the WorkOS dashboard.
 package workos

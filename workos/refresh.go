@@ -57,7 +57,14 @@ func (b *Backend) Refresh(r *http.Request, p RefreshParams) (*auth.Authenticatio
 	if s.payload.text("refreshToken") == "" {
 		return nil, fail(auth.CodeSessionInvalid, op, errNothingToRefresh)
 	}
-	return b.renew(r.Context(), s, p.OrganizationID)
+	a, err := b.renew(r.Context(), s, p.OrganizationID)
+	if err == nil && b.ended.has(a.Session.ID) {
+		err = fail(auth.CodeSessionRevoked, op, nil)
+	}
+	if err != nil {
+		return nil, b.reject(r.Context(), err)
+	}
+	return a, nil
 }
 
 // margin is how long before its expiry the token of s is refreshed.
@@ -142,9 +149,6 @@ func (b *Backend) refresh(ctx context.Context, p payload, token, organization st
 		return nil, err
 	}
 	d, err := b.refreshPatiently(ctx, token, organization)
-	if auth.CodeOf(err) == auth.CodeSessionRevoked {
-		return nil, b.clearing(auth.CodeSessionRevoked, "refresh", errors.New("WorkOS has ended the session"))
-	}
 	if err != nil {
 		return nil, err
 	}

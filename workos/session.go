@@ -15,8 +15,8 @@ var (
 )
 
 // Authenticate implements [auth.AuthenticatorPort]. The Authentication carries the new cookie when the session was
-// refreshed. A cookie is removed from the browser only with [OnExpiry], when WorkOS has ended the session or when the
-// cookie is not one that these passwords have sealed: otherwise the cookie is the front end's, which may yet renew it.
+// refreshed. A cookie is removed from the browser when its session was ended, and with [OnExpiry] also when it is not one
+// that these passwords have sealed: otherwise the cookie is the front end's, which may yet renew it.
 func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 	value, how := readCookie(r.Header, b.conf.CookieName)
 	switch how {
@@ -25,19 +25,26 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 	case malformed:
 		return nil, b.reject(r.Context(), fail(auth.CodeCredentialMalformed, "authenticate", errCookie))
 	}
+	a, err := b.authenticate(r.Context(), value)
+	if err == nil && b.ended.has(a.Session.ID) {
+		err = fail(auth.CodeSessionRevoked, "authenticate", nil)
+	}
+	if err != nil {
+		return nil, b.reject(r.Context(), err)
+	}
+	return a, nil
+}
+
+func (b *Backend) authenticate(ctx context.Context, value string) (*auth.Authentication, error) {
 	d, now := digestOf(value), b.conf.Now()
 	if a := b.cache.get(d, b.tokens.keys.fresh(), now); a != nil {
 		return a, nil
 	}
 	s, err := b.open(value, now)
 	if err != nil {
-		return nil, b.reject(r.Context(), err)
+		return nil, err
 	}
-	a, err := b.authenticate(r.Context(), s, d)
-	if err != nil {
-		return nil, b.reject(r.Context(), err)
-	}
-	return a, nil
+	return b.decide(ctx, s, d)
 }
 
 // Session implements [auth.SessionReaderPort].
@@ -91,9 +98,9 @@ func (b *Backend) unseal(sealed string, now time.Time) (*unsealed, error) {
 	return nil, fail(auth.CodeCredentialMalformed, "open session", err)
 }
 
-// authenticate decides about an opened cookie, and refreshes it when that is due.
-func (b *Backend) authenticate(ctx context.Context, s *opened, d digest) (*auth.Authentication, error) {
-	renewable := b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != ""
+// decide decides about an opened cookie, and refreshes it when that is due.
+func (b *Backend) decide(ctx context.Context, s *opened, d digest) (*auth.Authentication, error) {
+	renewable := b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != "" && !b.ended.has(s.token.claims.text("sid"))
 	if renewable && s.token.expired(b.conf.Now()) {
 		return b.renewExpired(ctx, s)
 	}
@@ -142,8 +149,9 @@ func (b *Backend) reject(ctx context.Context, err error) error {
 		name = auth.EventSessionExpired
 	}
 	b.observe(ctx, auth.Event{Name: name, Code: code})
-	if b.conf.Refresh == OnExpiry && (code == auth.CodeCredentialMalformed || code == auth.CodeSessionInvalid) {
-		return b.clearing(code, "authenticate", err)
+	foreign := code == auth.CodeCredentialMalformed || code == auth.CodeSessionInvalid
+	if code == auth.CodeSessionRevoked || foreign && b.conf.Refresh == OnExpiry {
+		return b.clearing(code, "authenticate", errors.Unwrap(err))
 	}
 	return err
 }

@@ -20,8 +20,8 @@ var (
 // key it is ended at WorkOS before the answer; without one, the Redirect leads the browser to WorkOS, which ends it and
 // sends the browser on: to the return URL if that is absolute, and else to where the WorkOS dashboard says.
 //
-// A copy of the cookie stays good until its access token expires, like the token itself. Ending another session of the
-// user, or all of them, needs an API key.
+// This process refuses the session from then on. Other processes accept a copy of the cookie until its access token
+// expires. Ending another session of the user, or all of them, needs an API key.
 func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
 	const op = "sign out"
 	redirect := &auth.Redirect{Location: b.conf.returnURL(p.ReturnTo)}
@@ -47,6 +47,7 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 	default:
 		err = b.end(r.Context(), id, userID)
 	}
+	b.ended.add(id, b.conf.Now())
 	b.renewal.forget(id)
 	if err == nil {
 		b.observe(r.Context(), auth.Event{Name: auth.EventSignedOut, SessionID: id, Subject: auth.NewSecret(userID)})
@@ -99,9 +100,15 @@ func (b *Backend) end(ctx context.Context, id, userID string) error {
 	if err != nil {
 		return err
 	}
+	b.noteEnded(ctx, id, userID)
+	return nil
+}
+
+// noteEnded makes the end of a session felt here at once.
+func (b *Backend) noteEnded(ctx context.Context, id, userID string) {
+	b.ended.add(id, b.conf.Now())
 	b.renewal.forget(id)
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, SessionID: id, Subject: auth.NewSecret(userID), Count: 1})
-	return nil
 }
 
 // endOther ends the session called id on behalf of who sent r. Whether it does not exist or is somebody else's, the
