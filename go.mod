@@ -10,4 +10,8 @@ require (
 	golang.org/x/sync v0.24.0
 )
 
-require github.com/x448/float16 v0.8.4 // indirect
+require (
+	github.com/redis/rueidis v1.0.79 // indirect
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
