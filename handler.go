@@ -33,7 +33,7 @@ type HandlerConfig struct {
 // Handler answers the routes of the HTTP contract for one backend:
 //
 //	GET, POST /signin        start a sign-in
-//	GET, POST /callback      take the provider's answer
+//	GET, POST /callback      take the provider's answer; /callback/{providerId} is one provider's own
 //	POST      /signout       end the session
 //	GET       /session, /me  who is asking
 //	GET       /sessions      the caller's own sessions
@@ -120,7 +120,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) isFormPost(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == h.base+"/callback" && mediaType(r) == mediaForm
+	path, ok := strings.CutPrefix(r.URL.Path, h.base+"/callback")
+	return r.Method == http.MethodPost && ok && (path == "" || path[0] == '/') && mediaType(r) == mediaForm
 }
 
 // methods are the methods that a route has. HEAD is there only when it is listed.
@@ -132,6 +133,7 @@ func (h *Handler) routes() *http.ServeMux {
 	for path, m := range map[string]methods{
 		"/signin":        {http.MethodGet: h.serveSignIn, http.MethodPost: h.serveSignIn},
 		"/callback":      {http.MethodGet: h.serveCallback, http.MethodPost: h.serveCallback},
+		"/callback/{id}": {http.MethodGet: h.serveCallback, http.MethodPost: h.serveCallback},
 		"/signout":       {http.MethodPost: h.serveSignOut},
 		"/session":       read(h.serveSession),
 		"/me":            read(h.serveMe),

@@ -27,6 +27,7 @@ func (h *Handler) serveCallback(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, f)
 		return
 	}
+	p.ProviderID = r.PathValue("id")
 	done, err := h.flow.HandleCallback(r, p)
 	if err == nil && (done == nil || done.Redirect == nil || done.Redirect.Location == "" || done.Session == nil) {
 		err = noResult(h.backend, f.op)

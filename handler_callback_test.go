@@ -25,6 +25,8 @@ func TestCallbackInputs(t *testing.T) {
 			auth.CallbackParams{Values: answer, Mode: auth.ResponseModeFormPost}},
 		{"JSON, never with the query", request("POST", base+"/callback?code=evil", `{"code":"c1","state":"s1","iss":"https://op.example","other":1}`, "Content-Type", asJSON),
 			auth.CallbackParams{Values: answer, Mode: auth.ResponseModeJSON}},
+		{"one provider's own", request("POST", base+"/callback/acme", answer.Encode(), "Content-Type", asForm, "Sec-Fetch-Site", "cross-site"),
+			auth.CallbackParams{Values: answer, Mode: auth.ResponseModeFormPost, ProviderID: "acme"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -84,7 +84,7 @@ func (c *callback) transaction(ctx context.Context) (*transaction, *relyingParty
 	if err != nil {
 		return nil, nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("its provider is no longer configured"))
 	}
-	if c.params.ProviderID != "" && c.params.ProviderID != t.ProviderID {
+	if own := c.params.ProviderID; own != t.ProviderID && (own != "" || t.RedirectURL != c.RedirectURL) {
 		return nil, nil, fail(auth.CodeIssuerMismatch, "callback", errors.New("the answer came to another provider's callback"))
 	}
 	return t, rp, nil

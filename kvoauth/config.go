@@ -105,7 +105,7 @@ type Client struct {
 	ClientSecret auth.Secret
 	// Scopes are requested at every sign-in. If nil, the provider's.
 	Scopes []string
-	// RedirectURL is a redirect URL for this provider alone, such as the handler's /callback/{providerId} route. If empty,
+	// RedirectURL is a redirect URL for this provider alone: the handler's /callback/{providerId} route. If empty,
 	// Config.RedirectURL. With several providers of which some do not send RFC 9207's iss, distinct redirect URLs are the
 	// defence against mix-up (RFC 9700, section 4.4.2.2). Its origin is Config.RedirectURL's.
 	RedirectURL string
