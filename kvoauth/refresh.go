@@ -17,6 +17,7 @@ const (
 	marginFraction   = 5               // of its life: a token that lives five minutes is not refreshed at every read
 
 	providerTime = 10 * time.Second // of refreshTimeout; what is left is for storing the answer
+	attemptTime  = 2 * time.Second  // of one call of the store, so that one that hangs does not take it all
 	firstPause   = 50 * time.Millisecond
 	longestPause = time.Second
 )
@@ -166,7 +167,7 @@ func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *re
 			return nil
 		}
 		// Not stored, or not known whether: what is stored now decides.
-		now, current, readErr := b.readRecord(ctx, d)
+		now, current, readErr := b.readAgain(ctx, d)
 		if errors.Is(readErr, auth.ErrUnauthenticated) {
 			return readErr
 		}
@@ -189,6 +190,8 @@ func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *re
 
 // replaceTokens makes one attempt. used notes that a request has come.
 func (b *Backend) replaceTokens(ctx context.Context, d digest, prev []byte, rec *record, old, fresh *tokenSet, used bool) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
 	now := b.Now()
 	rec.RefreshedAt = now.UnixMilli()
 	if used && !rec.expired(now) {
@@ -205,6 +208,12 @@ func (b *Backend) replaceTokens(ctx context.Context, d digest, prev []byte, rec 
 		return false, err
 	}
 	return b.replace(ctx, d, prev, rec)
+}
+
+func (b *Backend) readAgain(ctx context.Context, d digest) ([]byte, *record, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	return b.readRecord(ctx, d)
 }
 
 // addedScopes returns those that the application added to what the provider had granted.
