@@ -17,7 +17,7 @@ GOLANGCI := .tools/golangci-lint-$(GOLANGCI_VERSION)
 FUZZTIME ?= 1m
 BENCH ?= .
 
-.PHONY: help test setup check fmt vet staticcheck lint deps bench fuzz
+.PHONY: help test setup check fmt vet staticcheck lint deps bench fuzz tidy
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -62,3 +62,7 @@ bench: ## run the benchmarks of all modules (BENCH=regexp)
 
 fuzz: ## run every fuzz target for FUZZTIME each
 	@scripts/fuzz $(FUZZTIME) $(MODULES)
+
+# The other modules see the root's requirements, so they follow its go.mod.
+tidy: ## go mod tidy in the modules other than the root
+	@for m in $(filter-out .,$(MODULES)); do (cd $$m && go mod tidy); done
