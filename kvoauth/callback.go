@@ -140,6 +140,9 @@ func (rp *relyingParty) ownIssuer(m *metadata, iss string) bool {
 	if tenant, ok = strings.CutSuffix(tenant, after); !ok || rp.tenantIssuer(tenant) != iss {
 		return false
 	}
+	if tenant == "" || strings.Contains(tenant, "/") { // it is one segment of a path
+		return false
+	}
 	return rp.Provider.InsecureAnyTenant || slices.Contains(rp.Provider.AllowedTenants, tenant)
 }
 
