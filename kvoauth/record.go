@@ -11,12 +11,14 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/strictjson"
 )
 
 const (
 	sessionKeyPrefix = "s:"
 	recordVersion    = 1
 	maxUserAgent     = 256
+	maxNesting       = strictjson.MaxDepth + 4 // claims as deep as they are accepted, within the record
 )
 
 // record is a session as it is stored: in CBOR (RFC 8949), sealed for its own handle, so that the bytes of one session
@@ -48,7 +50,7 @@ type record struct {
 func strictDecoding() (cbor.DecMode, error) {
 	return cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, IntDec: cbor.IntDecConvertSigned, MaxNestedLevels: 64,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, IntDec: cbor.IntDecConvertSigned, MaxNestedLevels: maxNesting,
 		DefaultMapType: reflect.TypeFor[map[string]any](),
 	}.DecMode()
 }
