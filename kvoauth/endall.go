@@ -16,7 +16,7 @@ const atOnce = 32
 // endAll ends all sessions of userID and returns how many it ended. An error leaves what is left claimed: calling again
 // ends it.
 func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
-	root, _, err := b.root(ctx, userID, false)
+	root, _, err := b.root(ctx, userID, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -73,7 +73,7 @@ func (b *Backend) endPage(ctx context.Context, userID string, n int) (int, error
 
 // liveSessions returns the sessions of userID that authenticate now, in no order.
 func (b *Backend) liveSessions(ctx context.Context, userID string) ([]*auth.Session, error) {
-	root, _, err := b.root(ctx, userID, false)
+	root, _, err := b.root(ctx, userID, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -39,10 +39,10 @@ var (
 
 // indexRoot says where a user's pages are: First to Last.
 type indexRoot struct {
-	_       struct{} `cbor:",toarray"`
-	First   int
-	Last    int
-	RenewAt int64 // Unix milliseconds; then a sign-in writes it again, so that it outlives every session
+	_     struct{} `cbor:",toarray"`
+	First int
+	Last  int
+	Until int64 // Unix milliseconds; a sign-in whose session ends later writes it again, so that it outlives every session
 }
 
 // indexPage is up to pageSize sessions.
@@ -99,16 +99,16 @@ func indexError(err error) error {
 	return storeError("user index", err)
 }
 
-// root returns the root of userID's index. With write it makes one when there is none or an unreadable one, and writes one
-// again that is due or sealed with an older key.
-func (b *Backend) root(ctx context.Context, userID string, write bool) (indexRoot, []byte, error) {
-	name := indexName(userID).handle()
+// root returns the root of userID's index. For a session that ends at endsAt it makes one when there is none or an
+// unreadable one, and writes one again that ends earlier or is sealed with an older key. endsAt zero writes nothing.
+func (b *Backend) root(ctx context.Context, userID string, endsAt int64) (indexRoot, []byte, error) {
+	name, write := indexName(userID).handle(), endsAt != 0
 	for range indexAttempts {
 		var root indexRoot
 		prev, err := b.loadIndex(ctx, name, &root)
 		if write && errors.Is(err, errUnreadable) {
 			root, err = indexRoot{}, nil
-		} else if err == nil && b.sealIndex.newest(prev) && b.Now().UnixMilli() < root.RenewAt {
+		} else if err == nil && b.sealIndex.newest(prev) && endsAt <= root.Until {
 			return root, prev, nil
 		}
 		if err != nil || !write {
@@ -121,10 +121,12 @@ func (b *Backend) root(ctx context.Context, userID string, write bool) (indexRoo
 	return indexRoot{}, nil, fail(auth.CodeStoreUnavailable, "user index", errContended)
 }
 
-// swapRoot stores root for so long that every session of a sign-in before RenewAt ends before it.
+// swapRoot stores root for twice the absolute timeout, and never for less than it was: the timeout may have been shortened
+// since sessions began.
 func (b *Backend) swapRoot(ctx context.Context, userID string, prev []byte, root indexRoot) (bool, error) {
-	root.RenewAt = b.Now().Add(b.AbsoluteTimeout).UnixMilli()
-	return b.swapIndex(ctx, indexName(userID).handle(), prev, root, 2*b.AbsoluteTimeout+emptyPageTTL)
+	now := b.Now()
+	root.Until = max(root.Until, now.Add(2*b.AbsoluteTimeout).UnixMilli())
+	return b.swapIndex(ctx, indexName(userID).handle(), prev, root, time.UnixMilli(root.Until).Sub(now)+emptyPageTTL)
 }
 
 // changePage applies change to a page until nobody else changed it in between. change returns false when there is nothing
@@ -162,7 +164,7 @@ func (p *indexPage) ttl(now time.Time) time.Duration {
 // indexAdd notes the session of d before it is made, and returns the page that it is on.
 func (b *Backend) indexAdd(ctx context.Context, userID string, d digest, endsAt int64) (int, error) {
 	for range indexAttempts {
-		root, prev, err := b.root(ctx, userID, true)
+		root, prev, err := b.root(ctx, userID, endsAt)
 		if err != nil {
 			return 0, err
 		}
