@@ -131,3 +131,12 @@ func mustNew(t testing.TB, c workos.Config) *workos.Backend {
 	}
 	return b
 }
+
+func signature(t testing.TB, k *testKey, signed string) []byte {
+	digest := sha256.Sum256([]byte(signed))
+	s, err := rsa.SignPKCS1v15(rand.Reader, k.private, crypto.SHA256, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
