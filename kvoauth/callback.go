@@ -136,8 +136,8 @@ func (rp *relyingParty) ownIssuer(m *metadata, iss string) bool {
 		return iss == m.issuer
 	}
 	before, after, _ := strings.Cut(rp.Provider.TenantIssuer, providers.TenantPlaceholder)
-	tenant, ok := strings.CutPrefix(iss, before)
-	if tenant, ok = strings.CutSuffix(tenant, after); !ok || rp.tenantIssuer(tenant) != iss {
+	tenant := strings.TrimSuffix(strings.TrimPrefix(iss, before), after)
+	if rp.tenantIssuer(tenant) != iss {
 		return false
 	}
 	if tenant == "" || strings.Contains(tenant, "/") { // it is one segment of a path

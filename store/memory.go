@@ -221,6 +221,7 @@ func (m *Memory) tryWrite(r record, now int64, admit func(*shard, int) bool) (bo
 	i := s.lookup(r.hash, r.key, 0)
 	if i >= 0 && s.slots[i].expires <= now {
 		s.remove(i, &m.usage)
+		s.shrink()
 		i = -1
 	}
 	if !admit(s, i) {
