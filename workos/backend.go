@@ -16,8 +16,8 @@ type Backend struct {
 	tokens  *verifier
 	api     *api
 	cache   *cache
-	renewal renewals
-	ended   ended
+	renewal *renewals
+	ended   *ended
 }
 
 var (
@@ -43,7 +43,7 @@ func New(c Config) (*Backend, error) {
 			issuers: s.Issuers, audiences: s.Audiences, sessions: true, now: s.Now,
 		},
 		api:   &api{base: s.BaseURL, clientID: s.ClientID, key: s.APIKey, client: client},
-		cache: newCache(s.CachedSessions),
+		cache: newCache(s.CachedSessions), renewal: &renewals{}, ended: &ended{},
 	}, nil
 }
 

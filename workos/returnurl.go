@@ -53,15 +53,15 @@ func (s *settings) allowedReturn(raw string) bool {
 	return u.Host != "" && s.origins[originOf(u)] && strings.HasPrefix(raw, u.Scheme+"://")
 }
 
-// ownPath reports whether raw is a path that stays one: also with its dot segments removed (RFC 3986, section 5.2.4) it
-// must not start with two slashes, which would name another host.
+// ownPath reports whether raw is a path that stays one, however often it is decoded and resolved: without dot segments
+// (RFC 3986, section 5.2.4), and not with two slashes in front, which would name another host.
 func ownPath(raw string, u *url.URL) bool {
-	if !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") {
+	decoded := strings.ReplaceAll(u.Path, `\`, "/")
+	if !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") || strings.HasPrefix(decoded, "//") {
 		return false
 	}
-	for _, p := range []string{u.EscapedPath(), u.Path} {
-		p = (&url.URL{Path: "/"}).ResolveReference(&url.URL{Path: strings.ReplaceAll(p, `\`, "/")}).Path
-		if strings.HasPrefix(p, "//") {
+	for segment := range strings.SplitSeq(decoded, "/") {
+		if segment == "." || segment == ".." {
 			return false
 		}
 	}

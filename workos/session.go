@@ -44,6 +44,9 @@ func (b *Backend) authenticate(ctx context.Context, value string) (*auth.Authent
 	if err != nil {
 		return nil, err
 	}
+	if b.ended.has(s.token.claims.text("sid")) {
+		return nil, fail(auth.CodeSessionRevoked, "authenticate", nil)
+	}
 	return b.decide(ctx, s, d)
 }
 
@@ -100,7 +103,7 @@ func (b *Backend) unseal(sealed string, now time.Time) (*unsealed, error) {
 
 // decide decides about an opened cookie, and refreshes it when that is due.
 func (b *Backend) decide(ctx context.Context, s *opened, d digest) (*auth.Authentication, error) {
-	renewable := b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != "" && !b.ended.has(s.token.claims.text("sid"))
+	renewable := b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != ""
 	if renewable && s.token.expired(b.conf.Now()) {
 		return b.renewExpired(ctx, s)
 	}
