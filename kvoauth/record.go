@@ -50,7 +50,7 @@ type record struct {
 func strictDecoding() (cbor.DecMode, error) {
 	return cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, IntDec: cbor.IntDecConvertSignedOrError, MaxNestedLevels: maxNesting,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, IntDec: cbor.IntDecConvertSignedOrFail, MaxNestedLevels: maxNesting,
 		DefaultMapType: reflect.TypeFor[map[string]any](),
 	}.DecMode()
 }
