@@ -51,7 +51,7 @@ var depsRules = []depsRule{
 }
 
 // testKits are the packages that test other packages, and so may use testing.
-var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest"}
+var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest", "./internal/sqltest"}
 
 type depsRule struct {
 	name   string
