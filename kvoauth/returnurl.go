@@ -61,9 +61,20 @@ func ownPath(raw string, u *url.URL) bool {
 	return true
 }
 
-// removeDotSegments is RFC 3986 section 5.2.4 for an absolute path. Unlike path.Clean it keeps empty segments.
+// removeDotSegments is RFC 3986 section 5.2.4 for an absolute path. Unlike path.Clean and url.URL.ResolveReference it
+// keeps empty segments, also in front.
 func removeDotSegments(p string) string {
-	return (&url.URL{Path: "/"}).ResolveReference(&url.URL{Path: p}).Path
+	var kept []string
+	for segment := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
+		switch segment {
+		case ".":
+		case "..":
+			kept = kept[:max(0, len(kept)-1)]
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return "/" + strings.Join(kept, "/")
 }
 
 // loops reports whether u is a callback itself, which would fail there.
