@@ -230,6 +230,9 @@ func TestHostileSuccessAnswer(t *testing.T) {
 	if session == nil || !session.Secure || !session.HttpOnly || session.Path != "/" || session.Domain != "" || session.SameSite != http.SameSiteLaxMode {
 		t.Errorf("session cookie %v", session)
 	}
+	if n := len(b.Cookies()); n != 1 {
+		t.Errorf("%d cookies are left, want the session's alone", n)
+	}
 	w.hide(session.Value)
 	w.silent(&answer{header: http.Header{"Location": a.header["Location"]}, body: a.body})
 }

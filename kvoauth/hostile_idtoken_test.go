@@ -114,6 +114,7 @@ func claimRows(c *stoppedClock) []tokenRow {
 		{"at_hash empty", "Core 3.1.3.8", setClaim("at_hash", ""), ""},
 		{"at_hash null", "Core 3.1.3.8", setClaim("at_hash", nil), ""},
 		{"at_hash a number", "Core 3.1.3.8", setClaim("at_hash", 1), ""},
+		{"ADV-49 over 16 KiB", "F-JWT", setClaim("x", strings.Repeat("x", 12500)), ""},
 		{"ISS for iss", "section 7", renameClaim("iss", "ISS"), ""},
 		{"Sub for sub", "section 7", renameClaim("sub", "Sub"), ""},
 		{"AUD for aud", "section 7", renameClaim("aud", "AUD"), ""},

@@ -48,16 +48,25 @@ func TestHostileForeignBrowser(t *testing.T) {
 	w.signedIn(attacker, w.finish(attacker, cb), "alice")
 }
 
-// TestHostileDoubleCookie: of two cookies of one name a sibling domain may have planted one (COOK-06).
+// TestHostileDoubleCookie: of two cookies of one name a sibling domain may have planted one, and either may come first
+// (COOK-06).
 func TestHostileDoubleCookie(t *testing.T) {
 	idp := newIDP(t, authtest.ProviderConfig{})
 	w := newWorld(t, idp, nil)
 	b := w.browser()
 	cb := w.begin(b)
-	r := httptest.NewRequest(http.MethodGet, cb.URL, nil)
-	r.Header.Set("Accept", "application/json")
-	r.AddCookie(&http.Cookie{Name: "__Host-ns_txn_" + cb.Values().Get("state")[:12], Value: strings.Repeat("A", 43)})
-	w.refused(w.do(b, r), auth.CodeTransactionMissing)
+	own := b.Cookies()[0]
+	planted := &http.Cookie{Name: own.Name, Value: strings.Repeat("A", 43)}
+	for _, cookies := range [][]*http.Cookie{{own, planted}, {planted, own}, {own, own}} {
+		r := httptest.NewRequest(http.MethodGet, cb.URL, nil)
+		for _, c := range cookies {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+		if _, err := w.backend.HandleCallback(r, auth.CallbackParams{Values: cb.Values()}); auth.CodeOf(err) != auth.CodeTransactionMissing {
+			t.Errorf("error %v", err)
+		}
+	}
+	w.calls(0, 0)
 	w.signedIn(b, w.finish(b, cb), "alice")
 }
 
