@@ -105,3 +105,14 @@ func sign(t testing.TB, template, parent *x509.Certificate, key, signer *ecdsa.P
 	}
 	return der
 }
+
+// Server returns the configuration of a server of this authority that speaks no later version of TLS than most.
+func (a *Authority) Server(t testing.TB, most uint16) *tls.Config {
+	t.Helper()
+	cert, key, _ := a.files(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS10, MaxVersion: most} //nolint:gosec // to be refused
+}

@@ -63,3 +63,17 @@ func StartSentinel(t testing.TB) (sentinel, master, replica *Server) {
 	})
 	return sentinel, master, replica
 }
+
+// MoveSlot gives a slot and its records from one master of a Cluster to another.
+func MoveSlot(t testing.TB, from, to *Server, slot string) {
+	t.Helper()
+	fromID, toID := from.Do("CLUSTER", "MYID"), to.Do("CLUSTER", "MYID")
+	to.Do("CLUSTER", "SETSLOT", slot, "IMPORTING", fromID)
+	from.Do("CLUSTER", "SETSLOT", slot, "MIGRATING", toID)
+	h, p := split(to.Addr)
+	if keys := from.Do("CLUSTER", "GETKEYSINSLOT", slot, "1000"); keys != "" {
+		from.Do(append([]string{"MIGRATE", h, p, "", "0", "5000", "KEYS"}, strings.Split(keys, "\n")...)...)
+	}
+	to.Do("CLUSTER", "SETSLOT", slot, "NODE", toID)
+	from.Do("CLUSTER", "SETSLOT", slot, "NODE", toID)
+}
