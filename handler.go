@@ -28,6 +28,8 @@ type HandlerConfig struct {
 	Logger *slog.Logger
 	// Version of the application, for GET /describe. If empty, not shown.
 	Version string
+	// Signer signs the identity headers of GET /verify. If nil, there is no such route.
+	Signer *HeaderSigner
 }
 
 // Handler answers the routes of the HTTP contract for one backend:
@@ -40,6 +42,7 @@ type HandlerConfig struct {
 //	DELETE    /sessions/{id} end one of them
 //	GET       /describe      what this backend can do
 //	GET       /providers     whom a person can sign in with
+//	GET       /verify        who is asking, for a reverse proxy (forward authentication)
 //
 // It matches full paths, so it is mounted without http.StripPrefix. HEAD is refused with 405 where GET has an effect
 // (signin, callback), and answered like GET elsewhere. A path that is not in its canonical form, such as one with a
@@ -55,6 +58,7 @@ type Handler struct {
 	base     string
 	errorURL *url.URL // nil: the handler's own page
 	version  string
+	signer   *HeaderSigner // nil: no /verify
 	log      *slog.Logger
 	origins  *http.CrossOriginProtection
 	mux      *http.ServeMux
@@ -67,7 +71,7 @@ func NewHandler(b AuthBackendPort, c HandlerConfig) (*Handler, error) {
 	if b == nil {
 		return nil, configError("new handler", errors.New("no backend"))
 	}
-	h := &Handler{backend: b, base: c.BasePath, version: c.Version, log: c.Logger, origins: http.NewCrossOriginProtection()}
+	h := &Handler{backend: b, base: c.BasePath, version: c.Version, signer: c.Signer, log: c.Logger, origins: http.NewCrossOriginProtection()}
 	if h.base == "" {
 		h.base = DefaultBasePath
 	}
@@ -141,6 +145,7 @@ func (h *Handler) routes() *http.ServeMux {
 		"/sessions/{id}": {http.MethodDelete: h.serveDeleteSession},
 		"/describe":      read(h.serveDescribe),
 		"/providers":     read(h.serveProviders),
+		"/verify":        read(h.serveVerify),
 	} {
 		mux.HandleFunc(h.base+path, h.dispatch(m))
 	}

@@ -49,6 +49,7 @@ func (h *Handler) serveDescribe(w http.ResponseWriter, r *http.Request) {
 	group(true, "discovery", "GET /describe", "GET /providers")
 	group(h.flow != nil, "signin", "GET /signin", "POST /signin", "GET /callback", "POST /callback")
 	group(h.signOut != nil, "signout", "POST /signout")
+	group(h.signer != nil, "verify", "GET /verify")
 	group(h.admin != nil, "sessions", "GET /sessions", "DELETE /sessions/{id}")
 	h.answer(w, r, "describe", answer)
 }
