@@ -256,7 +256,7 @@ func (s *settings) checkClients() (errs []error) {
 	for i := range s.Clients {
 		c := &s.Clients[i]
 		fail := func(format string, args ...any) {
-			errs = append(errs, fmt.Errorf("Clients[%d] (%s): %w", i, c.Provider.ID, fmt.Errorf(format, args...)))
+			errs = append(errs, fmt.Errorf("%s[%d] (%s): %w", "Clients", i, c.Provider.ID, fmt.Errorf(format, args...)))
 		}
 		if seen[c.Provider.ID] {
 			fail("a provider with this id comes twice")
@@ -285,7 +285,7 @@ func (s *settings) checkClient(c *Client) (errs []error) {
 	}
 	p, err := define(c.Provider)
 	if err != nil {
-		errs = append(errs, fmt.Errorf("Provider: %w", err))
+		errs = append(errs, fmt.Errorf("%s: %w", "Provider", err))
 		p = c.Provider
 	}
 	c.Provider = p

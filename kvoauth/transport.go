@@ -34,15 +34,14 @@ var (
 // newProviderClient returns the client for all requests to providers. It follows no redirect: one of the token endpoint
 // would send the client's secret on, one of UserInfo the access token (RFC 9700, section 4.12).
 func newProviderClient(base *http.Client) *http.Client {
-	c := &http.Client{Timeout: DefaultProviderTimeout}
-	transport := http.DefaultTransport
-	if base != nil {
-		c.Timeout = positive(base.Timeout, DefaultProviderTimeout)
-		if base.Transport != nil {
-			transport = base.Transport
-		}
+	if base == nil {
+		base = new(http.Client)
 	}
-	c.Transport = &boundedTransport{transport}
+	transport := base.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	c := &http.Client{Timeout: positive(base.Timeout, DefaultProviderTimeout), Transport: &boundedTransport{transport}}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return errRedirected }
 	return c
 }
