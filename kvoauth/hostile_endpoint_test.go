@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/netscript/auth"
@@ -120,6 +121,20 @@ func TestHostileEndpoints(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHostileTimeout: without a timeout of the configuration's a provider that never answers gets ten seconds (NS-42).
+func TestHostileTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idp := newIDP(t, authtest.ProviderConfig{})
+		idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointDiscovery: fakeop.Hang()}})
+		w := newWorld(t, idp, nil)
+		begun := time.Now()
+		w.refused(w.send(w.browser(), http.MethodGet, auth.DefaultBasePath+"/signin", nil), auth.CodeProviderUnavailable)
+		if took := time.Since(begun); took != kvoauth.DefaultProviderTimeout {
+			t.Errorf("it took %s", took)
+		}
+	})
 }
 
 // TestHostileEmailEndpoint: the second call of a provider without ID tokens is as guarded as the first.
