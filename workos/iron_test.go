@@ -134,6 +134,7 @@ func TestUnsealAuthenticNonsense(t *testing.T) {
 		"expiration -1":          "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*-1",
 		"expiration 1e3":         "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*1e3",
 		"expiration 01":          "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*01",
+		"expiration 0 and more":  "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*09999999999999999",
 		"expired":                "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*1",
 		"forever":                "Fe26.2*1*" + salt + "*" + iv + "*" + good + "*" + strings.Repeat("9", 400),
 		"other id":               "Fe26.2*2*" + salt + "*" + iv + "*" + good + "*",

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -84,6 +85,21 @@ func TestKeySets(t *testing.T) {
 			_, err := b.Authenticate(tokenCookie(t, tt.key, nil))
 			wantCode(t, err, tt.code, false)
 		})
+	}
+}
+
+// A kid that is no text is not the empty one.
+func TestKidThatIsNoText(t *testing.T) {
+	main := newTestKeys(t)["main"]
+	body := `{"keys":[{"kty":"RSA","n":"` + modulus(main) + `","e":"AQAB","kid":""}]}`
+	for _, kid := range []any{7, json.RawMessage("null"), []string{""}} {
+		b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, body), nil })
+		_, err := b.Authenticate(cookieRequest(sealTest(t, sessionJSON(main.sign(t, map[string]any{"kid": kid}, baseClaims(testNow))))))
+		wantCode(t, err, auth.CodeTokenInvalid, false)
+	}
+	b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, body), nil })
+	if _, err := b.Authenticate(cookieRequest(sealTest(t, sessionJSON(main.sign(t, map[string]any{"kid": ""}, baseClaims(testNow)))))); err != nil {
+		t.Error(err)
 	}
 }
 

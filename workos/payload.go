@@ -38,7 +38,7 @@ type SessionData struct {
 // error of [auth.CodeValidation].
 func (b *Backend) SessionCookie(d SessionData) (*http.Cookie, error) {
 	if id, _ := d.User["id"].(string); id == "" || d.AccessToken.IsZero() {
-		return nil, fail(auth.CodeValidation, "seal session", errors.New("User id and AccessToken are required"))
+		return nil, fail(auth.CodeValidation, "seal session", errors.New("the user's id and the access token are required"))
 	}
 	return b.sealCookie(d, auth.CodeValidation)
 }
@@ -64,7 +64,7 @@ func (d SessionData) encode() ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
+	err := enc.Encode(struct { //nolint:gosec // G117: it is sealed
 		OrganizationID       string         `json:"organizationId,omitempty"`
 		User                 map[string]any `json:"user"`
 		AccessToken          string         `json:"accessToken"`

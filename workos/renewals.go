@@ -49,12 +49,12 @@ func (r *renewals) start(key digest, sessionID string, now func() time.Time, wor
 	r.flights[key] = f
 	go func() {
 		answer, err := work()
-		r.finish(key, f, answer, err, now())
+		r.finish(f, answer, err, now())
 	}()
 	return f
 }
 
-func (r *renewals) finish(key digest, f *renewal, answer *auth.Authentication, err error, now time.Time) {
+func (r *renewals) finish(f *renewal, answer *auth.Authentication, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.answer, f.err, f.until = answer, err, now.Add(keepFailed)

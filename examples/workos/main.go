@@ -49,12 +49,12 @@ func run(ctx context.Context, port uint, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer api.Close()
+	defer closeQuietly(api)
 	app, err := listen.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return err
 	}
-	defer app.Close()
+	defer closeQuietly(app)
 	backend, err := newBackend("http://" + api.Addr().String())
 	if err != nil {
 		return err
@@ -70,6 +70,9 @@ func run(ctx context.Context, port uint, out io.Writer) error {
 	_, _ = fmt.Fprintf(out, "Open http://%s/\nNo password is asked for. Ctrl-C ends it.\n", app.Addr())
 	return serve(ctx, map[net.Listener]http.Handler{api: fake, app: frontend(fake, backend, service)})
 }
+
+// closeQuietly closes what the server may have closed already.
+func closeQuietly(l net.Listener) { _ = l.Close() }
 
 // newBackend verifies the cookie that the front end's password seals, and refreshes it when its token expires.
 func newBackend(baseURL string) (*workos.Backend, error) {
