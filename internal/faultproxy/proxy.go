@@ -62,8 +62,14 @@ func (p *Proxy) BlackHole(on bool) {
 	}
 }
 
-// DropReplies forwards what the client sends and throws away what the server answers.
-func (p *Proxy) DropReplies(on bool) { p.mute.Store(on) }
+// DropReplies forwards what the client sends and throws away what the server answers. When it ends all connections
+// break, because no network delivers a stream with a hole in it.
+func (p *Proxy) DropReplies(on bool) {
+	if !on && p.mute.Load() {
+		p.Cut()
+	}
+	p.mute.Store(on)
+}
 
 // CutAfter breaks a connection when the server has sent n more bytes over it or over others. It happens once.
 func (p *Proxy) CutAfter(n int) { p.cutAfter.Store(int64(n)) }

@@ -123,7 +123,10 @@ func TestDropReplies(t *testing.T) {
 		t.Errorf("%d bytes sent, %d received", sent, received)
 	}
 	p.DropReplies(false)
-	c.want(t, "back")
+	if got, err := c.ask("more", 5*time.Second); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("after a hole in the stream: %q, %v", got, err)
+	}
+	dial(t, p).want(t, "back")
 }
 
 func TestCutAfter(t *testing.T) {

@@ -2,8 +2,11 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 
 	"github.com/redis/rueidis"
+
+	"github.com/netscript/auth/store"
 )
 
 // GetIfChanged implements store.ConditionalGetter. While the server's promise to tell of changes holds it answers from
@@ -36,12 +39,17 @@ func (s *Store) GetIfChanged(ctx context.Context, key string, seen uint64) (valu
 func (s *Store) fetch(ctx context.Context, key string) (text string, version uint64, found bool, err error) {
 	m := s.cache.begin(key)
 	defer s.cache.end(m, key)
-	text, found, err = s.text(ctx, "get", s.readTimeout, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
-		if !s.cached {
+	if s.cached {
+		text, found, err = s.text(ctx, "get", s.readTimeout, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
+			return c.DoCache(ctx, c.B().Get().Key(s.keys.physical(key)).Cache(), s.cacheTTL)
+		})
+	}
+	// A server that is full refuses the transaction that a tracked read is, and none that is not.
+	if !s.cached || errors.Is(err, store.ErrFull) {
+		text, found, err = s.text(ctx, "get", s.readTimeout, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 			return c.Do(ctx, c.B().Get().Key(s.keys.physical(key)).Build())
-		}
-		return c.DoCache(ctx, c.B().Get().Key(s.keys.physical(key)).Cache(), s.cacheTTL)
-	})
+		})
+	}
 	if err != nil || !found {
 		return "", 0, false, err
 	}
