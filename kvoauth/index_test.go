@@ -282,3 +282,43 @@ func TestRevocationThatFailsHalfWay(t *testing.T) {
 		}
 	}
 }
+
+// TestRevocationClaimsSessionsBeingMade stops a sign-in just before it stores its session, and a revocation just before it
+// forgets what it has claimed. The sign-in then goes on, and must find out.
+func TestRevocationClaimsSessionsBeingMade(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	g.create("alice") // so that the revocation has something to do
+	var once sync.Once
+	var claims atomic.Int32
+	taken, made, revoked := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	g.breaks(func(op storetest.Op, key string) storetest.Fault {
+		switch {
+		case op == storetest.OpCompareAndSwap && key[:2] == "s:":
+			once.Do(func() {
+				go func() {
+					_, err := g.RevokeSessions(context.Background(), "alice")
+					revoked <- err
+				}()
+				<-taken
+			})
+		case op == storetest.OpCompareAndSwap && key == indexKey("alice")+":0" && g.count(storetest.OpTake, "s") > 0:
+			if claims.Add(1) == 1 {
+				close(taken)
+				<-made
+			}
+		}
+		return storetest.None
+	})
+	created, err := g.CreateSession(t.Context(), auth.CreateSessionParams{Subject: "alice"})
+	close(made)
+	if auth.CodeOf(err) != auth.CodeSessionRevoked || created != nil {
+		t.Errorf("a sign-in that a revocation has overtaken: %v", err)
+	}
+	if err := <-revoked; err != nil {
+		t.Fatal(err)
+	}
+	g.breaks(nil)
+	if list, err := g.ListSessions(t.Context(), "alice"); err != nil || len(list) != 0 {
+		t.Errorf("%d sessions are left, %v", len(list), err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/authtest/fakeop"
+	"github.com/netscript/auth/kvoauth"
 	"github.com/netscript/auth/store/storetest"
 )
 
@@ -267,4 +268,15 @@ func TestCrashAfterRotation(t *testing.T) {
 	if n := g.refreshes(); n != 1 {
 		t.Errorf("%d calls to the token endpoint, want 1", n)
 	}
+}
+
+// TestSessionExpiresWhileWaiting: it was live when the request came, and has expired when the wait for the provider is over.
+func TestSessionExpiresWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, result := aged(t, rigOptions{realTime: true, backend: func(c *kvoauth.Config) { c.IdleTimeout = 56*time.Minute + time.Second }})
+		g.put(sessionKey(result.Session.ID), g.stored(sessionKey(result.Session.ID))) // the store would keep it
+		g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointToken: fakeop.Hang()}})
+		g.mustBe(credential(result), auth.CodeSessionExpired)
+		time.Sleep(time.Minute)
+	})
 }

@@ -1,12 +1,14 @@
 package kvoauth_test
 
 import (
+	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/authtest/fakeop"
+	"github.com/netscript/auth/kvoauth"
 )
 
 func TestRefreshedIDToken(t *testing.T) {
@@ -55,6 +57,16 @@ func TestRefreshedIDToken(t *testing.T) {
 	}
 }
 
+// TestRefreshedIDTokenForMore: also an audience that is trusted may not join later.
+func TestRefreshedIDTokenForMore(t *testing.T) {
+	g, result := aged(t, rigOptions{
+		provider: func(c *fakeop.Config) { c.Clients[0].AuthorizedParty = true },
+		backend:  func(c *kvoauth.Config) { c.Clients[0].TrustedAudiences = []string{"other"} },
+	})
+	g.idp.SetFaults(fakeop.Faults{IDToken: func(_, c map[string]any) { c["aud"] = []string{"test-client", "other"} }})
+	g.mustBe(credential(result), auth.CodeSessionRevoked)
+}
+
 func TestRefreshedIDTokenWithTheSameNonce(t *testing.T) {
 	var nonce any
 	g := newRig(t, rigOptions{})
@@ -76,8 +88,11 @@ func TestRefreshWithoutIDToken(t *testing.T) {
 	g, result := aged(t, rigOptions{})
 	g.idp.SetFaults(fakeop.Faults{TokenResponse: func(a map[string]any) { delete(a, "id_token") }})
 	g.mustBe(credential(result), "")
+	g.idp.SetFaults(fakeop.Faults{}) // the next one is compared with that of the sign-in still
+	g.clock.advance(56 * time.Minute)
+	g.mustBe(credential(result), "")
 	g.idp.SetFaults(fakeop.Faults{IDToken: func(_, c map[string]any) { c["sub"] = "mallory" }})
-	g.clock.advance(56 * time.Minute) // compared with the one of the sign-in still
+	g.clock.advance(56 * time.Minute)
 	g.mustBe(credential(result), auth.CodeSessionRevoked)
 }
 
@@ -100,6 +115,38 @@ func TestRefreshAtKeyRotation(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestSignInsAtKeyRotation: all of them wait for the new keys that the first one asks for.
+func TestSignInsAtKeyRotation(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	g.signIn("alice")
+	type step struct {
+		r *http.Request
+		p auth.CallbackParams
+	}
+	steps := make([]step, 10)
+	for i := range steps {
+		steps[i].r, steps[i].p = g.callback("alice")
+	}
+	g.idp.RotateKeys()
+	g.idp.Reset()
+	g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointJWKS: func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(50 * time.Millisecond)
+		return false
+	}}})
+	var all sync.WaitGroup
+	for _, s := range steps {
+		all.Go(func() {
+			if _, err := g.HandleCallback(s.r, s.p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := g.idp.Count(fakeop.EndpointJWKS); n != 1 {
+		t.Errorf("the keys were fetched %d times, want once", n)
+	}
 }
 
 // TestRefreshWhileKeysMayNotBeAsked: a token with an unknown key has made the backend ask the provider a minute ago, as

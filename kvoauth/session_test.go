@@ -30,27 +30,29 @@ func TestSessionEndsWhenIdle(t *testing.T) {
 
 // TestSessionEndsByItsOwnClock keeps the record in the store beyond its end: what counts is what the record says.
 func TestSessionEndsByItsOwnClock(t *testing.T) {
-	g := newRig(t, rigOptions{})
-	credential, s := g.create("alice")
-	g.clock.advance(kvoauth.DefaultIdleTimeout)
-	g.put(sessionKey(s.ID), nil)
-	g.clock.advance(-kvoauth.DefaultIdleTimeout)
-	credential, s = g.create("alice")
-	record := g.stored(sessionKey(s.ID))
-	g.clock.advance(kvoauth.DefaultIdleTimeout - time.Millisecond)
-	g.put(sessionKey(s.ID), record)
-	g.clock.advance(time.Millisecond)
-	if _, err := g.Authenticate(request(session(credential))); !rejected(err, auth.CodeSessionExpired) {
-		t.Errorf("an expired session that the store still has: %v", err)
-	}
-	if g.seen(auth.EventSessionExpired) != 1 {
-		t.Error("no event says that the session has expired")
-	}
-	if _, err := g.SessionByID(context.Background(), s.ID); auth.CodeOf(err) != auth.CodeSessionExpired {
-		t.Errorf("SessionByID: %v", err)
-	}
-	if list, err := g.ListSessions(context.Background(), "alice"); err != nil || len(list) != 0 {
-		t.Errorf("ListSessions: %d sessions, %v", len(list), err)
+	for name, lifetime := range map[string]time.Duration{"idle": kvoauth.DefaultIdleTimeout, "absolute": time.Hour} {
+		g := newRig(t, rigOptions{})
+		created, err := g.CreateSession(t.Context(), auth.CreateSessionParams{Subject: "alice", Lifetime: max(lifetime, 2*lifetime-2*time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, live := created.Session.ID, credentialIn(created.Cookies)
+		record := g.stored(sessionKey(id))
+		g.clock.advance(lifetime - time.Millisecond)
+		g.put(sessionKey(id), record)
+		g.clock.advance(time.Millisecond)
+		if _, err := g.Authenticate(request(session(live))); !rejected(err, auth.CodeSessionExpired) {
+			t.Errorf("%s: an expired session that the store still has: %v", name, err)
+		}
+		if g.seen(auth.EventSessionExpired) != 1 {
+			t.Errorf("%s: no event says that the session has expired", name)
+		}
+		if _, err := g.SessionByID(t.Context(), id); auth.CodeOf(err) != auth.CodeSessionExpired {
+			t.Errorf("%s: SessionByID: %v", name, err)
+		}
+		if list, err := g.ListSessions(t.Context(), "alice"); err != nil || len(list) != 0 {
+			t.Errorf("%s: ListSessions: %d sessions, %v", name, len(list), err)
+		}
 	}
 }
 
