@@ -63,14 +63,20 @@ type KV interface {
 
 // ConditionalGetter is an optional capability of a [KV]. With it a caller keeps a decoded value beside the version
 // it was decoded from, asks on every use whether the record still has that version, and so neither decodes twice
-// nor ever serves a record that was changed, deleted or has expired.
+// nor serves a record that was changed, deleted or has expired.
 //
-// The rules of [KV] hold: answers, slices, contexts, consistency, concurrency.
+// The rules of [KV] hold: answers, slices, contexts, concurrency. Consistency is that of [KV] for everything that is
+// written through the same value of the store, so that a read that starts after its Delete has returned nil never finds
+// the record. A store that is shared between processes may be behind the others by a bound that it documents and keeps
+// also when it can reach nobody; Get, Take and CompareAndSwap are never behind. It is what allows a read without a call
+// over the network.
 type ConditionalGetter interface {
 	// GetIfChanged is Get, except that it also returns the record's version, and that value is nil when that version
-	// is seen. Every successful write gives the record a new version, also when the bytes are the same. A version
-	// is never 0 and never used again for the same key by this store, not after a delete and not after expiry;
-	// seen 0 therefore matches nothing. When found is false, value is nil and version is 0.
+	// is seen. Every successful write through this store gives the record a new version, also when the bytes are the
+	// same; so does every write of other bytes by anybody else. A record that nobody writes keeps its version, unless
+	// a store that keeps versions in bounded memory had to forget it. A version is never 0 and never used again for
+	// the same key by this store, not after a delete and not after expiry; seen 0 therefore matches nothing. When found
+	// is false, value is nil and version is 0.
 	//
 	// Versions of different stores, and of one store before and after a restart of the process that holds them,
 	// must not be compared: forget them together with the store.

@@ -18,9 +18,9 @@ const (
 	DefaultMemoryMaxBytes   = 2 << 30 // 2 GiB
 )
 
-// ErrFull is returned by the writes of a [Memory] that has reached one of its bounds and holds nothing expired that
-// could make room. Nothing has changed then.
-var ErrFull = errors.New("store: memory store is full")
+// ErrFull is matched by the errors of writes to a store that has no room: of a [Memory] that has reached one of its
+// bounds and holds nothing expired that could make some, of a server that is out of memory. Nothing has changed then.
+var ErrFull = errors.New("store: the store is full")
 
 var (
 	errTTL      = errors.New("store: ttl must be greater than zero")
