@@ -1,0 +1,32 @@
+// Package betterauth verifies the sessions of a better-auth (TypeScript) server: it reads the database, or the Redis,
+// that the server writes, with the server's secret, and decides about a request as the server's GET /get-session would,
+// without asking it.
+//
+//	db, err := gorm.Open(postgres.Open(dsn), &gorm.Config{})
+//	backend, err := betterauth.New(betterauth.Config{
+//		DB:      db,
+//		Secret:  auth.NewSecret(os.Getenv("BETTER_AUTH_SECRET")),
+//		BaseURL: "https://app.example.com",
+//		Plugins: []betterauth.Plugin{betterauth.Organization(), betterauth.Bearer()},
+//	})
+//	mux.Handle("/orders", auth.RequireAuth(backend)(orders))
+//
+// People sign in at the better-auth server. This package makes no session and no schema: it never migrates, and by
+// default it writes nothing. See [Session.Refresh] for what it can write.
+//
+// # What is decided more strictly than by the server
+//
+// Each of these has a test that names it.
+//
+//   - A banned user is refused also while sessions or API keys of that user exist ([AdminConfig.InsecureAllowBanned]).
+//   - The user of a session in secondary storage must exist in the database ([Secondary.InsecureSkipUserCheck]).
+//   - A JWT without an expiry is refused.
+//   - A row that has no user, or an expiry that is missing, unparsable or without a time zone where the column does not
+//     imply one, does not authenticate.
+//   - Tokens are compared byte for byte, whatever the collation of the column says.
+//   - An API key authenticates, but manages nobody's sessions.
+//   - A session_data cookie that cannot be decoded is passed over, where the server can answer 500.
+//   - Secrets of fewer than 32 characters, and better-auth's own default secret, are refused.
+//
+// Claims never hold the session's token.
+package betterauth
