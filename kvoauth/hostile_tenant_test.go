@@ -52,6 +52,9 @@ func TestHostileTenant(t *testing.T) {
 		{"empty tenant", "https://idp.test//v2.0", "", "", tenants(), auth.CodeIDTokenInvalid},
 		{"two segments", "https://idp.test/a/b/v2.0", "a/b", "", tenants(), auth.CodeIDTokenInvalid},
 		{"iss of the answer is another tenant's", good, "acme", "https://idp.test/evil/v2.0", tenants("acme"), auth.CodeIssuerMismatch},
+		{"iss of the answer lacks the host", good, "acme", "acme/v2.0", tenants("acme"), auth.CodeIssuerMismatch},
+		{"iss of the answer lacks the end", good, "acme", "https://idp.test/acme", tenants("acme"), auth.CodeIssuerMismatch},
+		{"iss of the answer is the tenant alone", good, "acme", "acme", tenants("acme"), auth.CodeIssuerMismatch},
 		{"iss of the answer is no tenant's", good, "acme", "https://idp.test", tenants("acme"), auth.CodeIssuerMismatch},
 	} {
 		t.Run(row.id, func(t *testing.T) {
