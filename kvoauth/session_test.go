@@ -272,8 +272,8 @@ func TestTransactionCookieIsNoSession(t *testing.T) {
 
 	// And a session's credential as the cookie of a transaction.
 	live, _ := g.create("alice")
-	r, p := g.answer(redirect, "alice")
-	r = request(&http.Cookie{Name: redirect.Cookies[0].Name, Value: live})
+	_, p := g.answer(redirect, "alice")
+	r := request(&http.Cookie{Name: redirect.Cookies[0].Name, Value: live})
 	if _, err := g.HandleCallback(r, p); auth.CodeOf(err) != auth.CodeTransactionMissing {
 		t.Errorf("a session as transaction: %v", err)
 	}
