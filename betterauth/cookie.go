@@ -123,6 +123,13 @@ func (j *jar) cookie(key, value string, age time.Duration) *http.Cookie {
 func (j *jar) named(name, value string, maxAge int) *http.Cookie {
 	c := j.template
 	c.Name, c.Value, c.MaxAge = name, value, maxAge
+	// Browsers drop a cookie with such a name and other attributes (RFC 6265bis, section 4.1.3).
+	switch lower := strings.ToLower(name); {
+	case strings.HasPrefix(lower, "__host-"):
+		c.Secure, c.Path, c.Domain = true, "/", ""
+	case strings.HasPrefix(lower, "__secure-"):
+		c.Secure = true
+	}
 	return &c
 }
 

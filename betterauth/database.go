@@ -26,8 +26,9 @@ type database struct {
 	timeout time.Duration
 	needs   []need
 
-	mu       sync.Mutex
-	lastSeen time.Time // of the last diagnosis
+	mu        sync.Mutex
+	diagnosed time.Time
+	diagnosis error // of then
 }
 
 // need is a table that is read, and for whom.
@@ -163,16 +164,19 @@ func (d *database) unavailable(ctx context.Context, op string, err error) error 
 
 const diagnoseEvery = time.Second
 
-// diagnose looks for a table or column that is missing, which is the likeliest reason that a statement fails while the
-// database answers. It returns nil when it finds none, or was asked too recently.
+// diagnose looks for what is missing, which is the likeliest reason that a statement fails while the database answers. For
+// a second the answer stands: a database in trouble is not asked more than that.
 func (d *database) diagnose(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := time.Now(); now.Sub(d.lastSeen) < diagnoseEvery {
-		return nil
-	} else {
-		d.lastSeen = now
+	if now := time.Now(); now.Sub(d.diagnosed) >= diagnoseEvery {
+		d.diagnosis, d.diagnosed = d.missing(ctx), now
 	}
+	return d.diagnosis
+}
+
+// missing names the first table or column that cannot be read, or returns nil, also when the database does not answer.
+func (d *database) missing(ctx context.Context) error {
 	if !d.answers(ctx, "SELECT 1") {
 		return nil
 	}
@@ -209,13 +213,10 @@ func (b *Backend) Check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.conf.QueryTimeout)
 	defer cancel()
-	b.db.mu.Lock()
-	b.db.lastSeen = time.Time{}
-	b.db.mu.Unlock()
 	if !b.db.answers(ctx, "SELECT 1") {
 		return fail(auth.CodeStoreUnavailable, "check", errDatabase)
 	}
-	if err := b.db.diagnose(ctx); err != nil {
+	if err := b.db.missing(ctx); err != nil {
 		return fail(auth.CodeStoreUnavailable, "check", err)
 	}
 	return nil

@@ -26,7 +26,7 @@ func knownDialect(name string) bool {
 func (d dialect) quote(identifier string) string {
 	left, right := `"`, `"`
 	switch d.name {
-	case mysql:
+	case mysql, sqlite: // SQLite takes a name in double quotes that it does not know for a text
 		left, right = "`", "`"
 	case sqlserver:
 		left, right = "[", "]"

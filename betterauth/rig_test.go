@@ -145,7 +145,7 @@ func (r *rig) session(userID string, change map[string]any) string {
 	r.next++
 	now := r.clock.now()
 	row := map[string]any{
-		"id": fmt.Sprintf("session-%04d", r.next), "token": fmt.Sprintf("Tok%02dAbCdEfGhIjKlMnOpQrStUvWxYz%d", r.next%100, r.next%10),
+		"id": fmt.Sprintf("session-%04d", r.next), "token": fmt.Sprintf("Tok%04dAbCdEfGhIjKlMnOpQrStUvWxY", r.next),
 		"userId": userID, "expiresAt": now.Add(7 * 24 * time.Hour), "createdAt": now, "updatedAt": now, "ipAddress": "192.0.2.1", "userAgent": "rig/1.0",
 	}
 	maps.Copy(row, change)
