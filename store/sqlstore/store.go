@@ -44,7 +44,7 @@ type Config struct {
 // of a deadlock, is tried again within the call. Statements bypass gorm's callbacks and logger, so no log and no plugin
 // sees a value.
 //
-// Keys other than those that [store.KV] allows are refused. Errors are of type *[Error].
+// Keys other than those that [store.KV] allows are refused. Errors of the database are of type *[Error].
 //
 // A Store is safe for concurrent use. There is nothing to close: connections belong to the gorm.DB.
 type Store struct {

@@ -40,8 +40,8 @@ type UsersConfig struct {
 // somebody else's address does not keep it from them. An address that is verified is never replaced by another one that is
 // not.
 //
-// Users is safe for concurrent use, also by several processes. Errors are of type *[Error] and contain no data; gorm's
-// logger is off for its statements. There is nothing to close: connections belong to the gorm.DB.
+// Users is safe for concurrent use, also by several processes. Errors of the database are of type *[Error] and contain no
+// data; gorm's logger is off for its statements. There is nothing to close: connections belong to the gorm.DB.
 type Users struct {
 	db      *gorm.DB
 	conns   *sql.DB
@@ -78,8 +78,10 @@ func (u *Users) SignIn(ctx context.Context, a store.Account) (userID string, err
 	if err != nil {
 		return "", err
 	}
-	userID, err = s.untilSettled(s.signIn)
-	return userID, wrap(ctx, u.conns, u.engine, "sign in", Account{}.TableName(), err)
+	if userID, err = s.untilSettled(s.signIn); err != nil {
+		return "", wrap(ctx, u.conns, u.engine, "sign in", Account{}.TableName(), err)
+	}
+	return userID, nil
 }
 
 // Link implements [store.UserStore]. It refuses the accounts of other users whether or not their e-mail addresses are the same.

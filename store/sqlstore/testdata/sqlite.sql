@@ -1,0 +1,86 @@
+-- What package sqlstore sends to sqlite. Written by its tests, with -update.
+
+-- Store
+
+SELECT id, version, CASE WHEN version = ? THEN NULL ELSE value END FROM "auth_kv" WHERE id = ? AND expires_at > CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)
+-- with int64, string
+
+INSERT INTO "auth_kv" AS t (id, value, version, expires_at) VALUES (?, ?, ?, CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) + 1 + ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at
+-- with string, []uint8, int64, int64
+
+DELETE FROM "auth_kv" WHERE id = ? AND expires_at > CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) RETURNING id, value
+-- with string
+
+INSERT INTO "auth_kv" AS t (id, value, version, expires_at) VALUES (?, ?, ?, CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) + 1 + ?) ON CONFLICT (id) DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at WHERE t.expires_at <= CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)
+-- with string, []uint8, int64, int64
+
+UPDATE "auth_kv" SET value = ?, version = ?, expires_at = CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) + 1 + ? WHERE id = ? AND value = ? AND expires_at > CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)
+-- with []uint8, int64, int64, string, []uint8
+
+DELETE FROM "auth_kv" WHERE id = ?
+-- with string
+
+DELETE FROM "auth_kv" WHERE id IN (SELECT id FROM "auth_kv" WHERE expires_at <= CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER) ORDER BY expires_at LIMIT ?)
+-- with int64
+
+-- Users
+
+SELECT a.id AS account_row, a.account_id, a.provider_id, a.user_id, u.name, u.email, u.email_verified, u.image FROM auth_accounts AS a JOIN auth_users AS u ON u.id = a.user_id WHERE a.provider_id = ? AND a.account_id = ?
+-- with string, string
+
+INSERT INTO `auth_users` (`id`,`name`,`email`,`email_verified`,`image`,`created_at`,`updated_at`) VALUES (?,?,?,?,?,?,?)
+-- with string, string, <nil>, bool, string, time.Time, time.Time
+
+INSERT INTO `auth_accounts` (`id`,`account_id`,`provider_id`,`user_id`,`access_token`,`refresh_token`,`id_token`,`access_token_expires_at`,`refresh_token_expires_at`,`scope`,`password`,`created_at`,`updated_at`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+-- with string, string, string, string, string, string, string, time.Time, <nil>, string, <nil>, time.Time, time.Time
+
+UPDATE `auth_users` SET `email`=?,`email_verified`=?,`updated_at`=? WHERE id = ?
+-- with string, bool, time.Time, string
+
+UPDATE `auth_users` SET `email`=NULL,`updated_at`=? WHERE email = ? AND email_verified = ? AND id <> ?
+-- with time.Time, string, bool, string
+
+UPDATE `auth_accounts` SET `access_token`=?,`refresh_token`=?,`id_token`=?,`access_token_expires_at`=?,`scope`=?,`updated_at`=? WHERE id = ? AND user_id = ?
+-- with string, string, string, time.Time, string, time.Time, string, string
+
+UPDATE `auth_users` SET `image`=?,`name`=?,`updated_at`=? WHERE id = ?
+-- with string, string, time.Time, string
+
+UPDATE `auth_accounts` SET `access_token`=?,`id_token`=?,`access_token_expires_at`=?,`scope`=?,`updated_at`=? WHERE id = ? AND user_id = ?
+-- with string, string, time.Time, string, time.Time, string, string
+
+SELECT `id`,`name`,`email`,`email_verified`,`image` FROM `auth_users` WHERE id = ?
+-- with string
+
+INSERT INTO `auth_accounts` (`id`,`account_id`,`provider_id`,`user_id`,`access_token`,`refresh_token`,`id_token`,`access_token_expires_at`,`refresh_token_expires_at`,`scope`,`password`,`created_at`,`updated_at`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+-- with string, string, string, string, string, <nil>, string, time.Time, <nil>, string, <nil>, time.Time, time.Time
+
+SELECT count(*) FROM `auth_accounts` WHERE provider_id = ? AND account_id = ?
+-- with string, string
+
+-- Migrate, up to the first version, and ReadStatus
+
+SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = 'auth_migrations'
+
+CREATE TABLE auth_migrations (version_id bigint NOT NULL PRIMARY KEY, is_applied boolean NOT NULL, tstamp datetime NOT NULL DEFAULT (datetime('now')))
+
+INSERT INTO auth_migrations (version_id, is_applied) VALUES (?, ?)
+-- with int64, bool
+
+SELECT tstamp, is_applied FROM auth_migrations WHERE version_id = ?
+-- with int64
+
+CREATE TABLE auth_users (
+    id             varchar(191) NOT NULL PRIMARY KEY,
+    name           varchar(255) NOT NULL,
+    email          varchar(320) UNIQUE,
+    email_verified boolean NOT NULL,
+    image          text,
+    created_at     datetime NOT NULL,
+    updated_at     datetime NOT NULL
+);
+
+SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = 'auth_migrations'
+-- with int64
+
+SELECT version_id, is_applied FROM auth_migrations ORDER BY version_id DESC
