@@ -155,6 +155,9 @@ func TestSignInsRaceRevocations(t *testing.T) {
 			}
 			race := &revocationRace{g: g, nodes: nodes}
 			race.run(t)
+			if rate == 0 && race.revoked != 50 {
+				t.Errorf("%d of 50 revocations succeeded", race.revoked)
+			}
 			g.breaks(nil)
 			race.check(t)
 		})
@@ -168,7 +171,7 @@ type revocationRace struct {
 
 	mu       sync.Mutex
 	sessions []acknowledged
-	last     int64 // when the last successful revocation began
+	over     int64 // when the last revocation ended
 	revoked  int
 }
 
@@ -192,16 +195,17 @@ func (r *revocationRace) run(t *testing.T) {
 		all.Go(func() {
 			for range 25 {
 				began := r.clock.Add(1)
-				if _, err := r.nodes[i].RevokeSessions(context.Background(), "alice"); err != nil {
-					continue
-				}
+				_, err := r.nodes[i].RevokeSessions(context.Background(), "alice")
 				r.mu.Lock()
+				if err == nil {
+					r.revoked++
+				}
 				for _, s := range r.sessions {
-					if s.at < began && r.g.alive(s) {
+					if err == nil && s.at < began && r.g.alive(s) {
 						t.Errorf("a session lives that was acknowledged before a revocation began")
 					}
 				}
-				r.last, r.revoked = max(r.last, began), r.revoked+1
+				r.over = r.clock.Add(1)
 				r.mu.Unlock()
 				time.Sleep(time.Millisecond)
 			}
@@ -217,9 +221,6 @@ func (g *rig) alive(s acknowledged) bool {
 }
 
 func (r *revocationRace) check(t *testing.T) {
-	if r.revoked == 0 {
-		t.Fatal("no revocation succeeded: the test proves nothing")
-	}
 	listing := map[string]bool{}
 	list, err := r.g.ListSessions(t.Context(), "alice")
 	if err != nil {
@@ -232,7 +233,7 @@ func (r *revocationRace) check(t *testing.T) {
 		if r.g.alive(s) && !listing[s.id] {
 			t.Error("a live session is not listed")
 		}
-		if !r.g.alive(s) && s.at > r.last && r.last == r.clock.Load() {
+		if !r.g.alive(s) && s.at > r.over {
 			t.Error("a session died of itself")
 		}
 	}
