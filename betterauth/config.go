@@ -189,7 +189,7 @@ func (s *settings) checkDB() error {
 		}
 		return nil
 	}
-	if s.DB.Dialector == nil {
+	if s.DB.Config == nil || s.DB.Dialector == nil || s.DB.Statement == nil { // as after an error of gorm.Open
 		return errors.New("DB is not open")
 	}
 	s.dialect = dialect{s.DB.Name(), s.Location}

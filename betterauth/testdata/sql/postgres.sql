@@ -1,0 +1,60 @@
+-- count key
+UPDATE "apikey" SET "requestCount" = COALESCE("requestCount", 0) + 1, "lastRequest" = 'x', "updatedAt" = 'x' WHERE "id" = 'x' AND "lastRequest" >= 'x' AND COALESCE("requestCount", 0) < 'x';
+
+-- delete key
+DELETE FROM "apikey" WHERE "id" = 'x';
+
+-- delete session
+DELETE FROM "session" WHERE "id" = 'x' AND "token" = 'x';
+
+-- delete sessions of user
+DELETE FROM "session" WHERE "userId" = 'x' AND "userId" = 'x';
+
+-- end preserved session
+UPDATE "session" SET "expiresAt" = 'x' WHERE "id" = 'x' AND "token" = 'x';
+
+-- extend session
+UPDATE "session" SET "expiresAt" = 'x', "updatedAt" = 'x' WHERE "id" = 'x' AND "token" = 'x';
+
+-- key by id
+SELECT CAST(k."id" AS text), CAST(k."configId" AS text), k."name", k."start", CAST(k."referenceId" AS text), k."prefix", k."key", k."refillInterval", k."refillAmount", FLOOR(CAST(EXTRACT(EPOCH FROM k."lastRefillAt") AS numeric) * 1000)::bigint, k."enabled", k."rateLimitEnabled", k."rateLimitTimeWindow", k."rateLimitMax", k."requestCount", k."remaining", FLOOR(CAST(EXTRACT(EPOCH FROM k."lastRequest") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."expiresAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."updatedAt") AS numeric) * 1000)::bigint, k."permissions", k."metadata" FROM "apikey" k WHERE k."id" = 'x';
+
+-- key by key
+SELECT CAST(k."id" AS text), CAST(k."configId" AS text), k."name", k."start", CAST(k."referenceId" AS text), k."prefix", k."key", k."refillInterval", k."refillAmount", FLOOR(CAST(EXTRACT(EPOCH FROM k."lastRefillAt") AS numeric) * 1000)::bigint, k."enabled", k."rateLimitEnabled", k."rateLimitTimeWindow", k."rateLimitMax", k."requestCount", k."remaining", FLOOR(CAST(EXTRACT(EPOCH FROM k."lastRequest") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."expiresAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM k."updatedAt") AS numeric) * 1000)::bigint, k."permissions", k."metadata" FROM "apikey" k WHERE k."key" = 'x';
+
+-- organization roles
+SELECT CAST(r."organizationId" AS text), r."role", r."permission" FROM "organizationRole" r WHERE r."organizationId" = 'x';
+
+-- refill
+UPDATE "apikey" SET "remaining" = 'x', "lastRefillAt" = 'x' WHERE "id" = 'x' AND "lastRefillAt" = 'x';
+
+-- refill first
+UPDATE "apikey" SET "remaining" = 'x', "lastRefillAt" = 'x' WHERE "id" = 'x' AND "lastRefillAt" IS NULL;
+
+-- restart window
+UPDATE "apikey" SET "requestCount" = 1, "lastRequest" = 'x', "updatedAt" = 'x' WHERE "id" = 'x' AND "lastRequest" < 'x';
+
+-- save key
+UPDATE "apikey" SET "updatedAt" = 'x' WHERE "id" = 'x';
+
+-- session by id
+SELECT CAST(s."id" AS text), FLOOR(CAST(EXTRACT(EPOCH FROM s."expiresAt") AS numeric) * 1000)::bigint, s."token", FLOOR(CAST(EXTRACT(EPOCH FROM s."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM s."updatedAt") AS numeric) * 1000)::bigint, s."ipAddress", s."userAgent", CAST(s."userId" AS text), CAST(s."activeOrganizationId" AS text), CAST(s."activeTeamId" AS text), s."impersonatedBy" FROM "session" s WHERE s."id" = 'x';
+
+-- session by token
+SELECT CAST(s."id" AS text), FLOOR(CAST(EXTRACT(EPOCH FROM s."expiresAt") AS numeric) * 1000)::bigint, s."token", FLOOR(CAST(EXTRACT(EPOCH FROM s."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM s."updatedAt") AS numeric) * 1000)::bigint, s."ipAddress", s."userAgent", CAST(s."userId" AS text), CAST(s."activeOrganizationId" AS text), CAST(s."activeTeamId" AS text), s."impersonatedBy", CAST(u."id" AS text), u."name", u."email", u."emailVerified", u."image", FLOOR(CAST(EXTRACT(EPOCH FROM u."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM u."updatedAt") AS numeric) * 1000)::bigint, u."bio", u."role", u."banned", u."banReason", FLOOR(CAST(EXTRACT(EPOCH FROM u."banExpires") AS numeric) * 1000)::bigint, u."twoFactorEnabled", u."username", u."displayUsername", u."isAnonymous", CAST(m."id" AS text), CAST(m."organizationId" AS text), CAST(m."userId" AS text), m."role", CAST(tm."teamId" AS text), CAST(t."id" AS text), CAST(t."organizationId" AS text) FROM "session" s INNER JOIN "user" u ON u."id" = s."userId" LEFT JOIN "member" m ON m."userId" = s."userId" AND CAST(m."organizationId" AS text) = CAST(s."activeOrganizationId" AS text) LEFT JOIN "teamMember" tm ON tm."userId" = s."userId" AND CAST(tm."teamId" AS text) = CAST(s."activeTeamId" AS text) LEFT JOIN "team" t ON t."id" = tm."teamId" AND t."organizationId" = m."organizationId" WHERE s."token" = 'x';
+
+-- sessions by user
+SELECT CAST(s."id" AS text), FLOOR(CAST(EXTRACT(EPOCH FROM s."expiresAt") AS numeric) * 1000)::bigint, s."token", FLOOR(CAST(EXTRACT(EPOCH FROM s."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM s."updatedAt") AS numeric) * 1000)::bigint, s."ipAddress", s."userAgent", CAST(s."userId" AS text), CAST(s."activeOrganizationId" AS text), CAST(s."activeTeamId" AS text), s."impersonatedBy" FROM "session" s WHERE s."userId" = 'x';
+
+-- start window
+UPDATE "apikey" SET "requestCount" = 1, "lastRequest" = 'x', "updatedAt" = 'x' WHERE "id" = 'x' AND "lastRequest" IS NULL;
+
+-- take use
+UPDATE "apikey" SET "remaining" = "remaining" - 1 WHERE "id" = 'x' AND "remaining" > 0;
+
+-- touch key
+UPDATE "apikey" SET "lastRequest" = 'x', "updatedAt" = 'x' WHERE "id" = 'x';
+
+-- user with membership
+SELECT CAST(u."id" AS text), u."name", u."email", u."emailVerified", u."image", FLOOR(CAST(EXTRACT(EPOCH FROM u."createdAt") AS numeric) * 1000)::bigint, FLOOR(CAST(EXTRACT(EPOCH FROM u."updatedAt") AS numeric) * 1000)::bigint, u."bio", u."role", u."banned", u."banReason", FLOOR(CAST(EXTRACT(EPOCH FROM u."banExpires") AS numeric) * 1000)::bigint, u."twoFactorEnabled", u."username", u."displayUsername", u."isAnonymous", CAST(m."id" AS text), CAST(m."organizationId" AS text), CAST(m."userId" AS text), m."role", CAST(tm."teamId" AS text), CAST(t."id" AS text), CAST(t."organizationId" AS text) FROM "user" u LEFT JOIN "member" m ON m."userId" = u."id" AND CAST(m."organizationId" AS text) = CAST('x' AS text) LEFT JOIN "teamMember" tm ON tm."userId" = u."id" AND CAST(tm."teamId" AS text) = CAST('x' AS text) LEFT JOIN "team" t ON t."id" = tm."teamId" AND t."organizationId" = m."organizationId" WHERE u."id" = 'x';
+
