@@ -105,7 +105,7 @@ func (s *keySet) find(ctx context.Context, t *token) (*rsa.PublicKey, *keys, err
 		return nil, nil, fail(auth.CodeProviderInvalid, "fetch keys", errKeyPrivate)
 	case found.public == nil:
 		return nil, nil, fail(auth.CodeProviderInvalid, "fetch keys", errKeyBroken)
-	case found.public.N.BitLen() < minRSABits || found.public.N.BitLen() > maxRSABits:
+	case found.public.N.BitLen() < minRSABits:
 		return nil, nil, invalidToken(errTokenKey)
 	}
 	return found.public, k, nil
@@ -235,7 +235,7 @@ func contains(list []any, want string) bool {
 // publicKey returns the key with this modulus and exponent (RFC 7518, section 6.3.1), or nil.
 func publicKey(n, e string) *rsa.PublicKey {
 	modulus, err := base64.RawURLEncoding.DecodeString(n)
-	if err != nil || len(modulus) == 0 {
+	if err != nil || len(modulus) == 0 || len(modulus) > maxRSABits/8 {
 		return nil
 	}
 	exponent, err := base64.RawURLEncoding.DecodeString(e)

@@ -113,7 +113,7 @@ func TestOversizedKeysAreRefused(t *testing.T) {
 	body := fmt.Sprintf(`{"keys":[{"kty":"RSA","n":%q,"e":"AQAB","kid":"key_01MAIN"}]}`, base64.RawURLEncoding.EncodeToString(n.Bytes()))
 	b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, body), nil })
 	_, err := b.Authenticate(tokenCookie(t, main, nil))
-	wantCode(t, err, auth.CodeTokenInvalid, false)
+	wantCode(t, err, auth.CodeProviderInvalid, false)
 }
 
 func TestKeysCannotBeFetched(t *testing.T) {

@@ -195,14 +195,14 @@ func (b *Backend) accept(ctx context.Context, d SessionData, user string) (*auth
 	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
 		return nil, err
 	}
-	if id, _ := d.User["id"].(string); err != nil || id != user || c.text("sub") != user {
+	var a *auth.Authentication
+	if err == nil {
+		a, err = authenticationOf(c, d.payload())
+	}
+	if err != nil || a.Session.Subject != user {
 		return nil, fail(auth.CodeProviderInvalid, "refresh", errNewToken)
 	}
 	d.OrganizationID = c.text("org_id")
-	a, err := authenticationOf(c, d.payload())
-	if err != nil {
-		return nil, fail(auth.CodeProviderInvalid, "refresh", errNewToken)
-	}
 	cookie, err := b.sealCookie(d, auth.CodeProviderInvalid)
 	if err != nil {
 		return nil, err

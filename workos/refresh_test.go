@@ -152,7 +152,7 @@ func (v *refreshVector) answer(n int) *http.Response {
 	}
 	p := v.Outcome.SealedPayload
 	body := map[string]any{"access_token": p["accessToken"], "refresh_token": p["refreshToken"], "user": snakeUser(p["user"]), "oauth_tokens": map[string]any{"access_token": "secret"}}
-	for name, from := range map[string]string{"authentication_method": "authenticationMethod", "impersonator": "impersonator", "organization_id": "organizationId"} {
+	for name, from := range map[string]string{"authentication_method": "authenticationMethod", "impersonator": "impersonator"} {
 		if p[from] != nil {
 			body[name] = p[from]
 		}
@@ -457,6 +457,64 @@ func TestRefreshOutlivesItsRequest(t *testing.T) {
 			t.Errorf("%v, %d refreshes", err, f.server.Requests(authenticatePath))
 		}
 	})
+}
+
+// slowAPI answers refreshes after a while, by respond.
+func slowAPI(c *workos.Config, slow *atomic.Bool, respond func(*http.Request) (*http.Response, error)) {
+	next := c.HTTPClient.Transport
+	c.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		if slow.Load() && r.Method == http.MethodPost {
+			return respond(r)
+		}
+		return next.RoundTrip(r)
+	})}
+}
+
+// While the token is good, nobody waits long for a refresh.
+func TestRefreshThatTakesLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		f := newFixture(t, func(c *workos.Config) {
+			refreshing(c)
+			slowAPI(c, &slow, func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			})
+		})
+		r := f.signIn(t, "alice")
+		slow.Store(true)
+		f.expireSoon()
+		start := time.Now()
+		if a, err := f.Authenticate(r); err != nil || a.Cookies != nil {
+			t.Error(err)
+		}
+		if d := time.Since(start); d != 3*time.Second {
+			t.Errorf("it waited %s", d)
+		}
+		time.Sleep(time.Minute) // until the refresh has given up
+	})
+}
+
+// When WorkOS names a time that is too late, nobody waits for it.
+func TestRefreshRetryAfter(t *testing.T) {
+	for after, want := range map[string]time.Duration{"60": 0, "8": 0, "Sat, 01 Jan 2000 00:01:00 GMT": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := atomic.Bool{}
+			f := newFixture(t, func(c *workos.Config) {
+				refreshing(c)
+				slowAPI(c, &slow, func(*http.Request) (*http.Response, error) { return answer(429, `{}`, "Retry-After", after), nil })
+			})
+			r := f.signIn(t, "alice")
+			slow.Store(true)
+			f.expire()
+			start := time.Now()
+			_, err := f.Authenticate(r)
+			wantCode(t, err, auth.CodeProviderUnavailable, false)
+			if d := time.Since(start); d != want {
+				t.Errorf("%s: it waited %s", after, d)
+			}
+		})
+	}
 }
 
 // What WorkOS answers is not believed before it is verified.

@@ -142,8 +142,6 @@ func (b *Backend) signOutEverywhere(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err = b.RevokeSessions(r.Context(), a.Session.UserID); err != nil {
-		return err
-	}
-	return b.end(r.Context(), a.Session.ID, a.Session.UserID)
+	_, err = b.RevokeSessions(r.Context(), a.Session.UserID)
+	return err
 }

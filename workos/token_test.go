@@ -90,7 +90,8 @@ func TestTokenRules(t *testing.T) {
 		{"JSON serialization", `{"payload":"` + parts[1] + `"}`, auth.CodeTokenInvalid},
 		{"no signature", parts[0] + "." + parts[1] + ".", auth.CodeTokenInvalid},
 		{"payload padded", parts[0] + "." + parts[1] + "=." + parts[2], auth.CodeTokenInvalid},
-		{"invalid UTF-8", main.signRaw(t, nil, []byte("{\"sub\":\"\xff\",\"sid\":\"s\",\"exp\":9999999999}")), auth.CodeTokenInvalid},
+		{"invalid UTF-8", main.signRaw(t, nil, []byte(`{"sub":"`+testUser+`","sid":"s","exp":9999999999,"x":"`+"\xff"+`"}`)), auth.CodeTokenInvalid},
+		{"valid UTF-8", main.signRaw(t, nil, []byte(`{"sub":"`+testUser+`","sid":"s","exp":9999999999,"x":"ÿ"}`)), ""},
 		{"too long", main.sign(t, nil, with(claims, map[string]any{"x": strings.Repeat("x", 16<<10)})), auth.CodeTokenInvalid},
 	}
 	for secret, public := range publicForms(t, main) {

@@ -16,14 +16,14 @@ const (
 )
 
 var (
-	errRedirected  = errors.New("WorkOS answered with a redirect")
 	errTooLarge    = errors.New("WorkOS' answer is too large")
 	errStatus      = errors.New("WorkOS answered with an unexpected status")
 	errNotJSON     = errors.New("WorkOS answered with something that is not the expected JSON")
 	errUnreachable = errors.New("WorkOS cannot be reached")
 )
 
-// newClient returns the client for all requests to WorkOS. It follows no redirect, which would send the API key on.
+// newClient returns the client for all requests to WorkOS. It follows no redirect, which would send the API key on: a
+// redirect is an unexpected status.
 func newClient(base *http.Client) *http.Client {
 	c := &http.Client{Timeout: DefaultAPITimeout, Transport: http.DefaultTransport}
 	if base != nil {
@@ -58,7 +58,7 @@ func (a *answer) temporary() bool {
 	return a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout
 }
 
-// exchange sends r and reads the answer, but not more of it than the limit. A redirect is an error.
+// exchange sends r and reads the answer, but not more of it than the limit.
 func exchange(c *http.Client, r *http.Request, op string) (*answer, error) {
 	r.Header.Set("User-Agent", userAgent)
 	res, err := c.Do(r)
@@ -66,9 +66,6 @@ func exchange(c *http.Client, r *http.Request, op string) (*answer, error) {
 		return nil, fail(auth.CodeProviderUnavailable, op, withoutURL(err))
 	}
 	defer res.Body.Close()
-	if res.StatusCode >= 300 && res.StatusCode < 400 {
-		return nil, fail(auth.CodeProviderInvalid, op, errRedirected)
-	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
 	if err != nil {
 		return nil, fail(auth.CodeProviderUnavailable, op, errUnreachable)
