@@ -44,7 +44,7 @@ func TestWarmReadMakesNoCall(t *testing.T) {
 	}
 }
 
-func TestWarmReadAllocatesNothing(t *testing.T) { //nolint:paralleltest // AllocsPerRun forbids it
+func TestWarmReadAllocatesNothing(t *testing.T) { // not parallel: AllocsPerRun forbids it
 	cfg := at(redistest.Start(t, redistest.Options{}).Addr)
 	cfg.CacheTTL = time.Hour
 	s := open(t, cfg)
@@ -142,12 +142,10 @@ func TestSameBytesByAnother(t *testing.T) {
 }
 
 // TestOwnWritesAreSeenAtOnce: no read that begins after a write of this process has returned finds what was before.
-func TestOwnWritesAreSeenAtOnce(t *testing.T) {
-	t.Parallel()
+func TestOwnWritesAreSeenAtOnce(t *testing.T) { // not parallel: it would hold up the others
 	server := redistest.Start(t, redistest.Options{})
 	for _, disable := range []bool{false, true} {
 		t.Run(fmt.Sprintf("cache off %t", disable), func(t *testing.T) {
-			t.Parallel()
 			cfg := at(server.Addr)
 			cfg.CacheTTL, cfg.DisableCache, cfg.Prefix = time.Hour, disable, fmt.Sprint(disable)
 			s := open(t, cfg)
@@ -351,8 +349,7 @@ func TestCancelledReadDisturbsNobody(t *testing.T) {
 	wg.Wait()
 }
 
-func TestCacheIsBounded(t *testing.T) {
-	t.Parallel()
+func TestCacheIsBounded(t *testing.T) { // not parallel: it would hold up the others
 	server := redistest.Start(t, redistest.Options{})
 	for _, disable := range []bool{false, true} {
 		cfg := at(server.Addr)
@@ -384,8 +381,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 // TestModel compares two stores over one server with a map, one operation after the other. The one that writes sees its
 // own writes at once; the other one soon.
-func TestModel(t *testing.T) {
-	t.Parallel()
+func TestModel(t *testing.T) { // not parallel: it would hold up the others
 	server := redistest.Start(t, redistest.Options{})
 	cfg := at(server.Addr)
 	cfg.CacheTTL = time.Hour

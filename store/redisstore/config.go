@@ -135,7 +135,7 @@ const (
 	// maxRedirects bounds how often a command follows a key through a Cluster that is being rearranged.
 	maxRedirects = 5
 
-	// ringScale makes room for 2^12 commands in flight: more than fail in the time it takes to give up a connection.
+	// ringScale makes room for 2^12 commands in a pipeline: maxDirect, and the probes that fail until it is given up.
 	ringScale = 12
 )
 

@@ -1,5 +1,8 @@
 package redisstore
 
+// MaxDirect is how many calls use the pipeline directly.
+const MaxDirect = maxDirect
+
 // CacheSize returns how many records the cache of s holds and how many bytes they take.
 func CacheSize(s *Store) (entries, bytes int) {
 	for i := range s.cache.shards {

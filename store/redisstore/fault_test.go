@@ -28,7 +28,7 @@ func hasty(t testing.TB, addr string) *redisstore.Store {
 	t.Helper()
 	return open(t, redisstore.Config{
 		Addresses: []string{addr}, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, DialTimeout: writeTimeout,
-		CacheTTL: time.Minute,
+		CacheTTL: time.Nanosecond, // so that what is in memory hides no fault
 	})
 }
 
@@ -246,21 +246,23 @@ func TestCutAnywhere(t *testing.T) {
 func TestNothingIsSentTwice(t *testing.T) {
 	t.Parallel()
 	commands := map[string][]string{
+		"Get": {"get"}, "GetIfChanged": {"get"},
 		"Set": {"set"}, "Take": {"getdel"}, "CompareAndSwap(nil)": {"set"}, "CompareAndSwap": {"evalsha", "eval"}, "Delete": {"del"},
 	}
 	server := redistest.Start(t, redistest.Options{})
 	proxy := proxied(t, server)
 	for _, op := range operations() {
-		if commands[op.name] == nil {
-			continue
-		}
 		for _, how := range []string{"silence", "cut"} {
-			s := hasty(t, proxy.Addr())
-			prepare(t, server)
-			if err := op.call(t.Context(), s); err != nil { // connects, and loads the script
-				t.Fatalf("%s: %v", op.name, err)
+			s := open(t, at(proxy.Addr()))
+			for _, op := range operations() { // connects, and loads the script
+				if err := op.call(t.Context(), s); err != nil {
+					t.Fatalf("%s: %v", op.name, err)
+				}
 			}
 			prepare(t, server)
+			eventuallyCached(t, s, "k:GetIfChanged", "old")
+			server.Do("DEL", physical("k:GetIfChanged"))
+			eventuallyCached(t, s, "k:GetIfChanged", "")
 			server.Do("CONFIG", "RESETSTAT")
 			calls := func() (n int) {
 				for _, c := range commands[op.name] {
@@ -275,15 +277,14 @@ func TestNothingIsSentTwice(t *testing.T) {
 				proxy.CutAfter(0)
 			}
 			wg.Go(func() {
-				if err := op.call(t.Context(), s); err == nil || errors.Is(err, errBeside) {
+				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+				defer cancel()
+				if err := op.call(ctx, s); err == nil || errors.Is(err, errBeside) {
 					t.Errorf("%s, %s: error %v", op.name, how, err)
 				}
 			})
 			wg.Wait()
 			redistest.Eventually(t, op.name+" did not reach the server", func() bool { return calls() > 0 })
-			proxy.DropReplies(false)
-			proxy.CutAfter(-1)
-			redistest.Eventually(t, "no recovery", func() bool { _, _, err := s.Get(t.Context(), "other"); return err == nil })
 			inner := 0
 			if op.name == "CompareAndSwap" { // the script's own
 				inner = server.Calls("set") - 1
@@ -291,6 +292,9 @@ func TestNothingIsSentTwice(t *testing.T) {
 			if n := calls(); n != 1 || inner != 0 {
 				t.Errorf("%s, %s: the server executed it %d times", op.name, how, n)
 			}
+			proxy.DropReplies(false)
+			proxy.CutAfter(-1)
+			redistest.Eventually(t, "no recovery", func() bool { _, _, err := s.Get(t.Context(), "other"); return err == nil })
 			s.Close()
 		}
 	}
@@ -300,12 +304,14 @@ func TestNothingIsSentTwice(t *testing.T) {
 func TestLateWriteIsSeen(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	writer, reader := hasty(t, server.Addr), hasty(t, server.Addr)
+	writer, reader := open(t, at(server.Addr)), open(t, at(server.Addr))
 	server.Do("SET", physical("k"), "old")
 	want(t, writer, "k", "old")
 	wantCached(t, reader, "k", "old")
 	server.Pause()
-	if err := writer.Set(t.Context(), "k", []byte("new"), long); !errors.Is(err, context.DeadlineExceeded) {
+	ctx, cancel := context.WithTimeout(t.Context(), writeTimeout)
+	defer cancel()
+	if err := writer.Set(ctx, "k", []byte("new"), long); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Set: %v", err)
 	}
 	server.Resume()
@@ -421,38 +427,31 @@ func TestTooManyClients(t *testing.T) {
 }
 
 // TestManyCallsOnAHangingServer: every call returns in time, and nothing piles up.
-func TestManyCallsOnAHangingServer(t *testing.T) { //nolint:paralleltest // it counts goroutines
+func TestManyCallsOnAHangingServer(t *testing.T) { // not parallel: it counts goroutines
 	server := redistest.Start(t, redistest.Options{})
 	before := goroutines()
 	s := hasty(t, server.Addr)
 	set(t, s, "k", "v")
 	server.Pause()
-	var wg sync.WaitGroup
-	for range 3000 {
-		wg.Go(func() {
-			start := time.Now()
-			_, found, err := s.Get(t.Context(), "k")
-			if err == nil || found {
-				t.Errorf("Get: %t, %v", found, err)
-			}
-			if took := time.Since(start); took > readTimeout+slack {
-				t.Errorf("Get took %v", took)
-			}
-		})
+	for range 2 { // the second wave finds a store that knows
+		var wg sync.WaitGroup
+		for range 6000 {
+			wg.Go(func() {
+				start := time.Now()
+				_, found, err := s.Get(t.Context(), "k")
+				if err == nil || found {
+					t.Errorf("Get: %t, %v", found, err)
+				}
+				if took := time.Since(start); took > readTimeout+slack {
+					t.Errorf("Get took %v", took)
+				}
+			})
+		}
+		wg.Wait()
+		if n := goroutines() - before; n > redisstore.MaxDirect+300 {
+			t.Errorf("%d goroutines wait for a server that hangs", n)
+		}
 	}
-	wg.Wait()
-	for range 200 { // and again, now that the store knows
-		wg.Go(func() {
-			start := time.Now()
-			if _, _, err := s.Get(t.Context(), "k"); err == nil {
-				t.Error("Get succeeded")
-			}
-			if took := time.Since(start); took > readTimeout+slack {
-				t.Errorf("Get took %v", took)
-			}
-		})
-	}
-	wg.Wait()
 	server.Resume()
 	redistest.Eventually(t, "no recovery", func() bool { _, found, err := s.Get(t.Context(), "k"); return err == nil && found })
 	redistest.Eventually(t, "goroutines stay", func() bool { return goroutines() <= before+10 })
@@ -462,29 +461,80 @@ func TestManyCallsOnAHangingServer(t *testing.T) { //nolint:paralleltest // it c
 	redistest.Eventually(t, "connections stay after Close", func() bool { return server.Clients() == 0 })
 }
 
-// TestCancelledCall returns at once, not at its deadline.
-func TestCancelledCall(t *testing.T) {
+// TestManyCallsOnAServerThatIsWell: more than the pipeline takes directly, and all are answered.
+func TestManyCallsOnAServerThatIsWell(t *testing.T) { // not parallel: it would hold up the others
+	s := open(t, at(redistest.Start(t, redistest.Options{}).Addr))
+	set(t, s, "k", "v")
+	var wg sync.WaitGroup
+	for range 6000 {
+		wg.Go(func() { want(t, s, "k", "v") })
+	}
+	wg.Wait()
+}
+
+// TestConnectingHoldsUpNobody: a call with a short deadline does not wait for the connection that another one makes.
+func TestConnectingHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
-	s := open(t, at(server.Addr))
+	proxy := proxied(t, server)
+	s := open(t, redisstore.Config{
+		Addresses: []string{proxy.Addr()}, ReadTimeout: readTimeout, WriteTimeout: patient, DialTimeout: patient,
+	})
 	set(t, s, "k", "v")
-	server.Pause()
-	defer server.Resume()
+	proxy.BlackHole(true)
+	proxy.Cut()
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		redistest.Eventually(t, "no recovery", func() bool { return s.Set(t.Context(), "k", []byte("w"), long) == nil })
+	})
+	redistest.Eventually(t, "nobody connects", func() bool { return proxy.Accepted() >= 2 })
+	start := time.Now()
+	if _, _, err := s.Get(t.Context(), "k"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Get: %v", err)
+	}
+	if took := time.Since(start); took > readTimeout+slack {
+		t.Errorf("Get took %v", took)
+	}
+	proxy.BlackHole(false)
+	wg.Wait()
+}
+
+// TestCloseWhileConnecting: the connection that is made afterwards does not stay.
+func TestCloseWhileConnecting(t *testing.T) {
+	t.Parallel()
+	proxy := proxied(t, redistest.Start(t, redistest.Options{}))
+	proxy.BlackHole(true)
+	s := open(t, redisstore.Config{Addresses: []string{proxy.Addr()}, ReadTimeout: readTimeout, WriteTimeout: patient, DialTimeout: patient})
+	if _, _, err := s.Get(t.Context(), "k"); err == nil {
+		t.Error("Get succeeded")
+	}
+	s.Close()
+	proxy.BlackHole(false)
+	redistest.Eventually(t, "the connection stays", func() bool { return proxy.Accepted() > 0 && proxy.Open() == 0 })
+}
+
+// TestCancelledCall returns at once, not with the answer and not at its deadline.
+func TestCancelledCall(t *testing.T) {
+	t.Parallel()
 	for _, op := range operations() {
-		wg.Go(func() {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			proxy := proxied(t, redistest.Start(t, redistest.Options{}))
+			s := open(t, at(proxy.Addr()))
+			set(t, s, "k", "v")
+			proxy.Delay(800 * time.Millisecond)
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(20*time.Millisecond, cancel)
-			start := time.Now()
 			if err := op.call(ctx, s); !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", op.name, err)
+				t.Errorf("error %v", err)
 			}
-			if took := time.Since(start); took > slack {
-				t.Errorf("%s took %v", op.name, took)
+			proxy.Delay(0)
+			want(t, s, "k", "v")
+			if n := proxy.Accepted(); n != 1 {
+				t.Errorf("%d connections: the cancelled call broke the first", n)
 			}
 		})
 	}
-	wg.Wait()
 }
 
 // TestStartsWhileTheServerIsDown, and closes in every state.

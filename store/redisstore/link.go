@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -14,6 +15,13 @@ import (
 // maxProbes bounds how many calls at once try a server that has last failed. The others wait for their turn or their
 // deadline, so that a server that is down or hangs does not collect goroutines.
 const maxProbes = 16
+
+// probePause is how long a probe that got no answer keeps its place.
+const probePause = 100 * time.Millisecond
+
+// maxDirect bounds how many calls at once use the pipeline directly. With the probes they never fill it, not even when
+// all are given up and their commands stay in it until the connection is.
+const maxDirect = 2048
 
 // command is what a call asks of a server.
 type command func(context.Context, rueidis.Client) rueidis.RedisResult
@@ -23,6 +31,7 @@ type link struct {
 	option func() rueidis.ClientOption
 	well   atomic.Bool                    // the last command was answered
 	client atomic.Pointer[rueidis.Client] // nil until a connection was made
+	direct atomic.Int64                   // calls that use the pipeline directly
 	probes chan struct{}
 
 	mu      sync.Mutex
@@ -51,11 +60,20 @@ func newLink(cfg Config, trackers rueidis.NewCacheStoreFn) *link {
 //
 // The client library keeps that promise on a connection that is up, but a call that finds it down may wait for another
 // call's attempt to connect, and one whose place in the pipeline is taken by commands that were given up waits too. So
-// while the server is not known to be well, the command runs in a goroutine that can be left behind.
+// while the server is not known to be well, or has more to do than the pipeline holds, a command is a probe.
 func (l *link) do(ctx context.Context, f command) (rueidis.RedisMessage, error) {
 	if client := l.client.Load(); client != nil && l.well.Load() {
-		return l.run(ctx, *client, f)
+		n := l.direct.Add(1)
+		defer l.direct.Add(-1)
+		if n <= maxDirect {
+			return l.run(ctx, *client, f)
+		}
 	}
+	return l.probe(ctx, f)
+}
+
+// probe runs a command in a goroutine that is left behind when ctx is done first.
+func (l *link) probe(ctx context.Context, f command) (rueidis.RedisMessage, error) {
 	select {
 	case l.probes <- struct{}{}:
 	case <-ctx.Done():
@@ -75,6 +93,9 @@ func (l *link) do(ctx context.Context, f command) (rueidis.RedisMessage, error) 
 		}
 		reply, err := l.run(ctx, client, f)
 		answers <- answer{reply, err}
+		if errors.Is(err, context.DeadlineExceeded) { // its command stays in the pipeline
+			time.Sleep(probePause)
+		}
 	}()
 	select {
 	case a := <-answers:

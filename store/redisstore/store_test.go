@@ -171,13 +171,12 @@ func TestTLSIsVerified(t *testing.T) {
 		config *tls.Config
 		ok     bool
 	}{
-		"right authority":       {server.Addr, right.Trusting(), true},
-		"wrong authority":       {server.Addr, wrong.Trusting(), false},
-		"the system's":          {server.Addr, &tls.Config{}, false}, //nolint:gosec // the store sets the least version
-		"another host's name":   {elsewhere.Addr, others.Trusting(), false},
-		"clear text to TLS":     {server.Addr, nil, false},
-		"TLS to clear text":     {plain.Addr, right.Trusting(), false},
-		"TLS 1.1 at the server": {oldTLS(t, right), right.Trusting(), false},
+		"right authority":     {server.Addr, right.Trusting(), true},
+		"wrong authority":     {server.Addr, wrong.Trusting(), false},
+		"the system's":        {server.Addr, &tls.Config{}, false}, //nolint:gosec // the store sets the least version
+		"another host's name": {elsewhere.Addr, others.Trusting(), false},
+		"clear text to TLS":   {server.Addr, nil, false},
+		"TLS to clear text":   {plain.Addr, right.Trusting(), false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -194,33 +193,32 @@ func TestTLSIsVerified(t *testing.T) {
 	}
 }
 
-// oldTLS is a server that speaks TLS 1.1 at most.
-func oldTLS(t *testing.T, a *redistest.Authority) string {
-	t.Helper()
-	l, err := tls.Listen("tcp", "127.0.0.1:0", a.Server(t, tls.VersionTLS11))
+func TestOldTLSIsRefused(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	l, err := tls.Listen("tcp", "127.0.0.1:0", authority.Server(t, tls.VersionTLS11))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	shaken := make(chan error, 1)
 	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close() //nolint:errcheck // over
-				buf := make([]byte, 1024)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					_, _ = c.Write([]byte("+OK\r\n"))
-				}
-			}()
+		c, err := l.Accept()
+		if err == nil {
+			err = c.(*tls.Conn).Handshake() //nolint:noctx // the client gives up
+			_ = c.Close()
 		}
+		_ = l.Close()
+		shaken <- err
 	}()
-	return l.Addr().String()
+	config := authority.Trusting()
+	config.MinVersion = 0
+	s := open(t, redisstore.Config{Addresses: []string{l.Addr().String()}, TLS: config})
+	if err := s.Delete(t.Context(), "k"); err == nil {
+		t.Error("no error")
+	}
+	if err := <-shaken; err == nil {
+		t.Error("TLS 1.1 was spoken")
+	}
 }
 
 func TestSentinelFailover(t *testing.T) {
@@ -318,7 +316,8 @@ func TestRefusedBeforeSending(t *testing.T) {
 
 func TestNothingSecretIsPrinted(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Options{Password: "canary-password"})
+	// The reply to a command that does not exist begins with its arguments.
+	server := redistest.Start(t, redistest.Options{Password: "canary-password", Config: []string{`rename-command GETDEL ""`}})
 	cfg := redisstore.Config{Addresses: []string{server.Addr}, Password: auth.NewSecret("canary-password"), SentinelPassword: auth.NewSecret("canary-sentinel")}
 	s := open(t, cfg)
 	set(t, s, "canary-key", "canary-value")
@@ -327,14 +326,15 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	server.Do("LPUSH", physical("canary-key"), "x")
 	_, _, err := s.Get(t.Context(), "canary-key")
 	_, err2 := s.CompareAndSwap(t.Context(), "canary-key", []byte("canary-value"), []byte("canary-next"), long)
+	_, _, err3 := s.Take(t.Context(), "canary-key")
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		var b bytes.Buffer
-		fmt.Fprintf(&b, format+format+format, cfg, err, err2)
+		fmt.Fprintf(&b, format+format+format+format, cfg, err, err2, err3)
 		if strings.Contains(b.String(), "canary") || strings.Contains(b.String(), "63616e617279") {
 			t.Errorf("%s: %s", format, b.String())
 		}
 	}
-	if err == nil || err2 == nil {
-		t.Errorf("a list is a session: %v, %v", err, err2)
+	if err == nil || err2 == nil || err3 == nil {
+		t.Errorf("errors %v, %v, %v", err, err2, err3)
 	}
 }
