@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/netscript/auth"
 )
 
 type transportFunc func(*http.Request) (*http.Response, error)
@@ -51,6 +53,20 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// What is used stays when the rest goes.
+func TestCacheKeepsWhatIsUsed(t *testing.T) {
+	c, k := newCache(32), &keys{} // one of a generation in each shard
+	now := time.Unix(0, 0)
+	used := digest{0, 1}
+	c.put(used, &verified{answer: &auth.Authentication{}, keys: k, until: now.Add(time.Second)})
+	for i := range byte(10) {
+		c.put(digest{0, 2, i}, &verified{keys: k})
+		if c.get(used, k, now) == nil {
+			t.Fatalf("gone after %d others", i+1)
+		}
+	}
+}
+
 func TestRenewalsAreBounded(t *testing.T) {
 	r := &renewals{}
 	now := time.Unix(0, 0)
@@ -73,7 +89,7 @@ func TestEndedIsBounded(t *testing.T) {
 		e.add(strconv.Itoa(i), now)
 	}
 	e.add("new", now)
-	if e.has("old") || !e.has("new") || len(e.at) > maxEnded {
+	if e.has("old") || !e.has("5") || !e.has("new") || len(e.at) > maxEnded {
 		t.Errorf("old %v, new %v, %d held", e.has("old"), e.has("new"), len(e.at))
 	}
 	for i := range maxEnded + 1 {

@@ -269,8 +269,12 @@ func TestNeverRefreshes(t *testing.T) {
 	f := newFixture(t, nil)
 	r := f.signIn(t, "alice")
 	f.expire()
+	f.events.names()
 	_, err := f.Authenticate(r)
 	wantCode(t, err, auth.CodeTokenExpired, false)
+	if got := f.events.names(); !slices.Equal(got, []auth.EventName{auth.EventSessionExpired}) {
+		t.Errorf("events %v", got)
+	}
 	if n := f.server.Requests(authenticatePath); n != 0 {
 		t.Errorf("%d refreshes", n)
 	}

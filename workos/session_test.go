@@ -61,6 +61,24 @@ func TestCookieInput(t *testing.T) {
 	}
 }
 
+// Who renews cookies also removes those that nobody can open; who only reads them leaves them to the front end.
+func TestForeignCookies(t *testing.T) {
+	for mode, clears := range map[workos.RefreshMode]bool{workos.Never: false, workos.OnExpiry: true} {
+		f := newFixture(t, func(c *workos.Config) { c.Refresh = mode })
+		_, err := f.Authenticate(cookieRequest("Fe26.2*nothing"))
+		wantCode(t, err, auth.CodeCredentialMalformed, clears)
+		if got := f.events.names(); !slices.Equal(got, []auth.EventName{auth.EventSessionRejected}) {
+			t.Errorf("events %v", got)
+		}
+		_, err = f.Authenticate(cookieRequest(sealTest(t, `{}`)))
+		wantCode(t, err, auth.CodeSessionInvalid, clears)
+		d, _ := f.server.SignIn(person("alice"))
+		d.AccessToken = auth.NewSecret("x.y.z") // a token that is not good may become so: its key may be new
+		_, err = f.Authenticate(f.request(t, d))
+		wantCode(t, err, auth.CodeTokenInvalid, false)
+	}
+}
+
 func percent(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
