@@ -2,10 +2,13 @@ package sqlstore_test
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"testing"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
@@ -17,15 +20,17 @@ import (
 	"github.com/netscript/auth/store/sqlstore"
 )
 
-// servers are shared by all tests that do not stop or slow theirs.
-var servers sqltest.Shared
+// servers are shared by all tests that do not stop theirs, and faulty by those that do.
+var servers, faulty sqltest.Shared
 
 func TestMain(m *testing.M) {
 	if os.Getenv(migrateEngine) != "" {
 		os.Exit(migrateInChild())
 	}
+	_ = mysqldriver.SetLogger(log.New(io.Discard, "", 0)) // it reports each connection that a test breaks
 	code := m.Run()
 	servers.Close()
+	faulty.Close()
 	os.Exit(code)
 }
 
