@@ -22,6 +22,10 @@ func TestWarmReadMakesNoCall(t *testing.T) {
 	cfg := at(proxy.Addr())
 	cfg.CacheTTL = time.Hour
 	s := open(t, cfg)
+	wantCached(t, s, "absent", "")
+	if n, _ := redisstore.CacheSize(s); n != 0 {
+		t.Errorf("%d records in memory of one that does not exist", n)
+	}
 	set(t, s, "k", "v")
 	version := wantCached(t, s, "k", "v")
 	server.Do("CONFIG", "RESETSTAT")
