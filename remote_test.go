@@ -32,7 +32,7 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	res := do(a.handler, r).Result()
 	res.Request = r
-	return res, nil
+	return res, r.Context().Err() // which may be done by now
 }
 
 func newRemote(t testing.TB, a http.RoundTripper, change func(*auth.RemoteConfig)) *auth.Remote {
@@ -182,13 +182,21 @@ func TestRemoteFailsClosed(t *testing.T) {
 			}
 		})
 	}
+	hosts := map[string]http.Handler{"auth.example": answer(302, asJSON, ""), "evil.example": answer(200, asJSON, yes)}
+	redirected := newRemote(t, roundTripper(func(r *http.Request) (*http.Response, error) { return (&api{handler: hosts[r.URL.Host]}).RoundTrip(r) }), nil)
+	if got, err := redirected.Authenticate(withCookie("v")); got != nil || auth.CodeOf(err) != auth.CodeProviderUnavailable {
+		t.Errorf("a redirect was followed: %+v, %v", got, err)
+	}
 	down := newRemote(t, roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection to canary refused") }), nil)
 	_, err := down.Authenticate(withCookie("v"))
 	if auth.CodeOf(err) != auth.CodeProviderUnavailable || strings.Contains(err.Error(), "canary") {
 		t.Errorf("down: %v", err)
 	}
-	if _, err := newRemote(t, &api{handler: answer(200, asJSON, yes)}, nil).Authenticate(withCookie("v")); err != nil {
-		t.Errorf("yes: %v", err)
+	exact := strings.Replace(yes, `"id":"alice"`, `"id":"alice","claims":{"n":9007199254740993}`, 1)
+	var got *auth.Authentication
+	got, err = newRemote(t, &api{handler: answer(200, asJSON, exact)}, nil).Authenticate(withCookie("v"))
+	if err != nil || fmt.Sprint(got.Principal.Claims["n"]) != "9007199254740993" {
+		t.Errorf("yes: %+v, %v", got, err)
 	}
 }
 

@@ -143,6 +143,8 @@ func (c *call) finish(status int) {
 		return
 	}
 	switch {
+	case status == http.StatusBadGateway:
+		c.code = auth.CodeUnsupported // the handler answers so by itself for a backend that is not interactive
 	case status >= http.StatusInternalServerError:
 		c.code = auth.CodeInternal
 	case status == http.StatusUnauthorized:
