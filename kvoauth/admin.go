@@ -27,18 +27,18 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 	if err != nil {
 		return nil, err
 	}
-	now := b.Now()
-	rec := newRecord(now, b.settings, rp.Provider.ID, p.Subject, userID, principal)
+	now := b.cfg.Now()
+	rec := newRecord(now, b.cfg, rp.Provider.ID, p.Subject, userID, principal)
 	if p.Lifetime > 0 {
 		rec.AbsoluteAt = min(rec.AbsoluteAt, now.Add(p.Lifetime).UnixMilli())
-		rec.touch(now, b.IdleTimeout)
+		rec.touch(now, b.cfg.IdleTimeout)
 	}
-	credential, s, err := b.create(ctx, rec, nil)
+	credential, s, err := b.create(ctx, rec, nil, now)
 	if err != nil {
 		return nil, err
 	}
 	lifetime := time.UnixMilli(rec.AbsoluteAt).Sub(now) // and not the idle timeout, which each use puts off
-	return &auth.CreatedSession{Session: s, Cookies: []*http.Cookie{b.sessionCookie(credential, lifetime)}}, nil
+	return &auth.CreatedSession{Session: s, Cookies: []*http.Cookie{b.cfg.sessionCookie(credential, lifetime)}}, nil
 }
 
 // SessionByID implements [auth.SessionAdminPort].

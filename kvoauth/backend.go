@@ -18,7 +18,7 @@ const Name = "kv-oauth"
 
 // Backend drives the redirect flow and keeps sessions in a key-value store. It is safe for concurrent use.
 type Backend struct {
-	*settings
+	cfg         *settings
 	kv          store.KV
 	conditional store.ConditionalGetter // kv, if it is one
 	parties     []*relyingParty
@@ -46,7 +46,7 @@ func NewKvOAuthBackend(c Config) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backend{settings: s, kv: s.KV, cache: newSessionCache(s.CachedSessions)}
+	b := &Backend{cfg: s, kv: s.KV, cache: newSessionCache(s.CachedSessions)}
 	b.conditional, _ = s.KV.(store.ConditionalGetter)
 	for _, step := range []func() error{
 		func() (err error) { b.decode, err = strictDecoding(); return err },
@@ -95,8 +95,8 @@ func (b *Backend) relyingParty(id string) (*relyingParty, error) {
 }
 
 func (b *Backend) observe(ctx context.Context, e auth.Event) {
-	e.Backend, e.Time = Name, b.Now()
-	b.Observer.Observe(ctx, e)
+	e.Backend, e.Time = Name, b.cfg.Now()
+	b.cfg.Observer.Observe(ctx, e)
 }
 
 type nobody struct{}

@@ -117,7 +117,7 @@ func fill(b *testing.B, digests []digest) *store.Memory {
 	backend := newInside(b, nil) // all have the same key
 	for i, d := range digests {
 		subject := fmt.Sprint("user-", i)
-		rec := newRecord(time.Now(), backend.settings, "fake", subject, subject, &auth.Principal{
+		rec := newRecord(time.Now(), backend.cfg, "fake", subject, subject, &auth.Principal{
 			Subject: subject, Scopes: []string{"openid", "profile", "email"}, Roles: []string{"member"},
 			Claims: map[string]any{"sub": subject, "name": "Alice Example", "email": "alice@example.test", "email_verified": true},
 		})

@@ -70,11 +70,11 @@ func (c *callback) transaction(ctx context.Context) (*transaction, *relyingParty
 	if !wellFormed(state) {
 		return nil, nil, fail(auth.CodeCallbackInvalid, "callback", errors.New("no state of ours"))
 	}
-	secret, ok := readCookie(c.request, c.transactionPrefix()+state[:transactionTagLength])
+	secret, ok := readCookie(c.request, c.cfg.transactionPrefix()+state[:transactionTagLength])
 	if ok != present || !stateMatches(state, secret) {
 		return nil, nil, fail(auth.CodeTransactionMissing, "callback", errors.New("this browser started no such sign-in"))
 	}
-	c.clear = []*http.Cookie{c.clearTransactionCookie(state, c.secure && c.params.Mode == auth.ResponseModeFormPost)}
+	c.clear = []*http.Cookie{c.cfg.clearTransactionCookie(state, c.cfg.secure && c.params.Mode == auth.ResponseModeFormPost)}
 	t, err := c.takeTransaction(ctx, state)
 	if err != nil {
 		return nil, nil, err
@@ -84,7 +84,7 @@ func (c *callback) transaction(ctx context.Context) (*transaction, *relyingParty
 	if err != nil {
 		return nil, nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("its provider is no longer configured"))
 	}
-	if own := c.params.ProviderID; own != t.ProviderID && (own != "" || t.RedirectURL != c.RedirectURL) {
+	if own := c.params.ProviderID; own != t.ProviderID && (own != "" || t.RedirectURL != c.cfg.RedirectURL) {
 		return nil, nil, fail(auth.CodeIssuerMismatch, "callback", errors.New("the answer came to another provider's callback"))
 	}
 	return t, rp, nil
@@ -168,7 +168,7 @@ func authorizationError(e string) auth.Code {
 
 // complete makes the session and then ends the one that this browser had before: an id is never carried over a sign-in.
 func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingParty, user *identity, tokens *tokenSet) (*auth.CallbackResult, error) {
-	p := auth.Principal{Subject: user.subject, Scopes: tokens.Scopes, Scheme: auth.SchemeCustom, Claims: user.claims}
+	p := auth.Principal{Subject: user.subject, Scopes: slices.Clone(tokens.Scopes), Scheme: auth.SchemeCustom, Claims: user.claims}
 	if err := c.mapPrincipal(&p); err != nil {
 		return nil, err
 	}
@@ -179,9 +179,9 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err != nil {
 		return nil, err
 	}
-	rec := newRecord(c.Now(), c.settings, rp.Provider.ID, user.account, userID, &p)
+	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent = userAgent(c.request)
-	credential, s, err := c.create(ctx, rec, tokens)
+	credential, s, err := c.create(ctx, rec, tokens, t.began())
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	return &auth.CallbackResult{
 		Redirect: &auth.Redirect{
 			Location: t.ReturnTo, ProviderID: rp.Provider.ID,
-			Cookies: append(c.clear, c.sessionCookie(credential, c.AbsoluteTimeout)),
+			Cookies: append(c.clear, c.cfg.sessionCookie(credential, c.cfg.AbsoluteTimeout)),
 		},
 		Session: s, Principal: c.MapPrincipal(s), State: t.State,
 	}, nil
@@ -198,11 +198,11 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 
 // mapPrincipal lets the application change the principal or refuse it.
 func (c *callback) mapPrincipal(p *auth.Principal) error {
-	if c.Config.MapPrincipal == nil {
+	if c.cfg.Config.MapPrincipal == nil {
 		return nil
 	}
 	subject := p.Subject
-	if err := c.Config.MapPrincipal(c.request, p); err != nil {
+	if err := c.cfg.Config.MapPrincipal(c.request, p); err != nil {
 		return fail(auth.CodeSignInDenied, "callback", errors.New("MapPrincipal refused the sign-in"))
 	}
 	if p.Subject != subject {
@@ -217,7 +217,7 @@ func (c *callback) endPrevious(ctx context.Context, handle string) {
 	if d, ok := parseHandle(handle); ok {
 		_ = c.end(ctx, d)
 	}
-	if credential, ok := readCookie(c.request, c.CookieName); ok == present && digestOf(credential).handle() != handle {
+	if credential, ok := readCookie(c.request, c.cfg.CookieName); ok == present && digestOf(credential).handle() != handle {
 		_ = c.end(ctx, digestOf(credential))
 	}
 }

@@ -42,14 +42,19 @@ type Config struct {
 	// KV keeps the sessions. Required. store.NewMemory is good for one process and loses them with it.
 	KV store.KV
 
+	// SignInKV keeps sign-ins under way, of which anybody can start as many as the network carries. If nil, KV keeps them
+	// too; in a store of their own, which may forget them at any time, they cannot fill the one of the sessions.
+	SignInKV store.KV
+
 	// Keys seal what is stored, with AES-256-GCM. At least one is required. The first seals and all open: to replace a
 	// key add the new one at the end in every process, then move it to the front, and drop the old one when the absolute
 	// timeout has passed. Sessions that began under a key end when it is dropped.
 	Keys []auth.Key
 
 	// PrimaryProvider is the id of the provider whose subjects are used as they are; the subjects of the others are
-	// qualified with their provider's id, so that no two providers can name the same user. If empty, the first of
-	// Clients. Changing it changes the subjects of the users.
+	// qualified with their provider's id, so that no two providers can name the same user. Required with several Clients:
+	// set it to the one that came first, and never change it, also not when that one is no longer among Clients. If empty,
+	// the only client's.
 	PrimaryProvider string
 
 	// CookieName is the name of the session cookie. If empty, "__Host-ns_session", without the prefix when the redirect
@@ -92,6 +97,10 @@ type Config struct {
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 
+	// InsecureCookieName permits a CookieName without the prefix __Host- on https. Any subdomain, and whoever can answer for
+	// one in clear text, can then plant a session of their own in the browser (login CSRF).
+	InsecureCookieName bool
+
 	// InsecureAllowHTTP permits an http redirect URL and http providers. Cookies of an http redirect URL are neither
 	// Secure nor __Host-: whoever can read or change the traffic takes over sessions. For loopback development only.
 	InsecureAllowHTTP bool
@@ -105,9 +114,10 @@ type Client struct {
 	ClientSecret auth.Secret
 	// Scopes are requested at every sign-in. If nil, the provider's.
 	Scopes []string
-	// RedirectURL is a redirect URL for this provider alone: the handler's /callback/{providerId} route. If empty,
-	// Config.RedirectURL. With several providers of which some do not send RFC 9207's iss, distinct redirect URLs are the
-	// defence against mix-up (RFC 9700, section 4.4.2.2). Its origin is Config.RedirectURL's.
+	// RedirectURL is a redirect URL for this provider alone: the handler's /callback/{providerId} route, as it is registered
+	// with the provider. If empty, Config.RedirectURL for the primary provider and Config.RedirectURL/{id} for the others.
+	// Distinct redirect URLs keep one provider's answer from passing for another's (mix-up; RFC 9700, section 4.4.2.2), so
+	// only providers that promise RFC 9207's iss may share one.
 	RedirectURL string
 	// TrustedAudiences may stand in an ID token's aud beside ClientID, azp then being ClientID (OpenID Connect Core 1.0,
 	// section 3.1.3.7). If nil, none may.
@@ -169,8 +179,11 @@ func (s *settings) fillDefaults() {
 	s.Clients = slices.Clone(s.Clients)
 	s.Keys = slices.Clone(s.Keys)
 	s.AllowedScopes = slices.Clone(s.AllowedScopes)
-	if s.PrimaryProvider == "" && len(s.Clients) > 0 {
+	if s.PrimaryProvider == "" && len(s.Clients) == 1 {
 		s.PrimaryProvider = s.Clients[0].Provider.ID
+	}
+	if s.SignInKV == nil {
+		s.SignInKV = s.KV
 	}
 }
 
@@ -242,6 +255,9 @@ func (s *settings) checkCookie() (errs []error) {
 		}
 	}
 	lower := strings.ToLower(s.CookieName)
+	if s.secure && !s.InsecureCookieName && !strings.HasPrefix(s.CookieName, hostPrefix) {
+		errs = append(errs, errors.New("CookieName must start with __Host- (InsecureCookieName permits others)"))
+	}
 	if !s.secure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-")) {
 		errs = append(errs, errors.New("CookieName has a prefix that needs an https redirect URL (RFC 6265bis, section 4.1.3)"))
 	}
@@ -266,8 +282,8 @@ func (s *settings) checkClients() (errs []error) {
 			fail("%w", err)
 		}
 	}
-	if len(s.Clients) > 0 && !seen[s.PrimaryProvider] {
-		errs = append(errs, errors.New("PrimaryProvider is none of Clients"))
+	if len(s.Clients) > 1 && s.PrimaryProvider == "" {
+		errs = append(errs, errors.New("PrimaryProvider is required with several Clients: the id of the one that came first, whose users keep their subjects"))
 	}
 	return errs
 }
@@ -309,9 +325,13 @@ func (s *settings) checkClient(c *Client) (errs []error) {
 }
 
 func (s *settings) checkClientRedirect(c *Client) error {
-	if c.RedirectURL == "" {
+	primary := c.Provider.ID == s.PrimaryProvider
+	if c.RedirectURL == "" && (primary || s.redirect == nil) {
 		c.RedirectURL = s.RedirectURL
 		return nil
+	}
+	if c.RedirectURL == "" {
+		c.RedirectURL = s.redirect.JoinPath(c.Provider.ID).String()
 	}
 	u, err := s.parseRedirect(c.RedirectURL)
 	if err != nil {
@@ -319,6 +339,9 @@ func (s *settings) checkClientRedirect(c *Client) error {
 	}
 	if s.redirect == nil {
 		return nil
+	}
+	if c.RedirectURL == s.RedirectURL && !primary && !c.Provider.RequireIss {
+		return errors.New("RedirectURL must be the provider's own: only the primary provider, and those that promise iss, can share Config.RedirectURL (RFC 9700, section 4.4)")
 	}
 	if originOf(u) != originOf(s.redirect) {
 		return errors.New("RedirectURL must have the origin of Config.RedirectURL")

@@ -58,7 +58,7 @@ func TestCookiesOfASignIn(t *testing.T) {
 			sessionAttr: "Path=/; HttpOnly; Secure; SameSite=Lax", txnAttr: "Path=/; HttpOnly; Secure; SameSite=Lax",
 		},
 		"a name of the application": {
-			backend: func(c *kvoauth.Config) { c.CookieName = "sid" },
+			backend: func(c *kvoauth.Config) { c.CookieName, c.InsecureCookieName = "sid", true },
 			session: "sid", transaction: "__Host-ns_txn_",
 			sessionAttr: "Path=/; HttpOnly; Secure; SameSite=Lax", txnAttr: "Path=/; HttpOnly; Secure; SameSite=Lax",
 		},
@@ -129,9 +129,13 @@ func TestCookieNames(t *testing.T) {
 		"__Host-ns_txn_": false, "__Host-ns_txn_abcdefghijkl": false,
 	} {
 		c := g.config
-		c.CookieName = name
+		c.CookieName, c.InsecureCookieName = name, true
 		if _, err := kvoauth.NewKvOAuthBackend(c); (err == nil) != ok {
 			t.Errorf("%q: %v", name, err)
+		}
+		c.InsecureCookieName = false
+		if _, err := kvoauth.NewKvOAuthBackend(c); (err == nil) != (ok && (name == "" || strings.HasPrefix(name, "__Host-"))) {
+			t.Errorf("%q without InsecureCookieName: %v", name, err)
 		}
 		c.RedirectURL, c.InsecureAllowHTTP = "http://127.0.0.1/callback", true
 		if strings.HasPrefix(name, "__") {

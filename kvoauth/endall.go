@@ -13,19 +13,25 @@ import (
 // atOnce is how many sessions of one user are read or ended at the same time.
 const atOnce = 32
 
-// endAll ends all sessions of userID and returns how many it ended. An error leaves what is left claimed: calling again
-// ends it.
+// endAll ends all sessions of userID and returns how many it ended. It first notes when: a sign-in that began before, and
+// has not passed its last check, will fail it. An error leaves what is left claimed: calling again ends it.
 func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
-	root, _, err := b.root(ctx, userID, 0)
-	if err != nil {
-		return 0, err
-	}
+	now := b.cfg.Now().UnixMilli()
 	ended := 0
-	for n := root.First; n <= root.Last; n++ {
-		k, err := b.endPage(ctx, userID, n)
-		ended += k
+	for _, x := range b.indexes(userID) {
+		root, err := x.changeRoot(ctx, func(r *indexRoot) bool {
+			r.EndedAt = max(r.EndedAt, now)
+			return true
+		})
 		if err != nil {
 			return ended, err
+		}
+		for n := root.First; n <= root.Last; n++ {
+			k, err := x.endPage(ctx, n)
+			ended += k
+			if err != nil {
+				return ended, err
+			}
 		}
 	}
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, Subject: auth.NewSecret(userID), Count: ended})
@@ -34,9 +40,9 @@ func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
 
 // endPage ends the sessions of one page. It first claims them, so that a sign-in which has passed its check has stored its
 // session, and one which has not will fail it; then deletes them; then forgets them.
-func (b *Backend) endPage(ctx context.Context, userID string, n int) (int, error) {
+func (x *userIndex) endPage(ctx context.Context, n int) (int, error) {
 	var claimed []digest
-	err := b.changePage(ctx, userID, n, false, func(p *indexPage) bool {
+	err := x.changePage(ctx, n, func(p *indexPage) bool {
 		claimed = claimed[:0]
 		fresh := false
 		for i := range p.Entries {
@@ -50,61 +56,73 @@ func (b *Backend) endPage(ctx context.Context, userID string, n int) (int, error
 		return 0, err
 	}
 	var ended atomic.Int64
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, d := range claimed {
-		group.Go(func() error {
-			_, found, err := b.kv.Take(ctx, d.key(sessionKeyPrefix))
-			if err != nil {
-				return storeError("end sessions", err)
-			}
-			b.cache.drop(d)
-			if found {
-				ended.Add(1)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err = atMost(len(claimed), func(i int) error {
+		_, found, err := x.kv.Take(ctx, claimed[i].key(sessionKeyPrefix))
+		if err != nil {
+			return storeError("end sessions", err)
+		}
+		x.cache.drop(claimed[i])
+		if found {
+			ended.Add(1)
+		}
+		return nil
+	})
+	if err != nil {
 		return int(ended.Load()), err
 	}
-	return int(ended.Load()), b.indexRemove(ctx, userID, n, claimed...)
+	return int(ended.Load()), x.remove(ctx, n, claimed...)
+}
+
+// atMost calls f for 0 to n-1, atOnce at a time, and returns the first error.
+func atMost(n int, f func(i int) error) error {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i := range n {
+		group.Go(func() error { return f(i) })
+	}
+	return group.Wait()
 }
 
 // liveSessions returns the sessions of userID that authenticate now, in no order.
 func (b *Backend) liveSessions(ctx context.Context, userID string) ([]*auth.Session, error) {
-	root, _, err := b.root(ctx, userID, 0)
+	live := []*auth.Session{}
+	for _, x := range b.indexes(userID) {
+		root, err := x.root(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for n := root.First; n <= root.Last; n++ {
+			sessions, err := x.livePage(ctx, n)
+			if err != nil {
+				return nil, err
+			}
+			live = append(live, sessions...)
+		}
+	}
+	return live, nil
+}
+
+// livePage reads the sessions of one page past the cache, which is for sessions in use.
+func (x *userIndex) livePage(ctx context.Context, n int) (live []*auth.Session, err error) {
+	var p indexPage
+	if _, err := x.load(ctx, x.page(n), &p); err != nil {
+		return nil, err
+	}
+	records := make([]*record, len(p.Entries))
+	err = atMost(len(records), func(i int) error {
+		_, rec, err := x.readRecord(ctx, p.Entries[i].Digest)
+		if errors.Is(err, auth.ErrUnauthenticated) {
+			return nil
+		}
+		records[i] = rec
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	live := []*auth.Session{}
-	for n := root.First; n <= root.Last; n++ {
-		var p indexPage
-		if _, err := b.loadIndex(ctx, pageName(userID, n), &p); err != nil {
-			return nil, err
-		}
-		sessions := make([]*auth.Session, len(p.Entries))
-		var group errgroup.Group
-		group.SetLimit(atOnce)
-		for i, e := range p.Entries {
-			group.Go(func() error {
-				rec, err := b.live(ctx, e.Digest)
-				if err == nil {
-					sessions[i] = rec.session(e.Digest)
-				}
-				if errors.Is(err, auth.ErrUnauthenticated) {
-					return nil
-				}
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
-			return nil, err
-		}
-		for _, s := range sessions {
-			if s != nil {
-				live = append(live, s)
-			}
+	for i, rec := range records {
+		if rec != nil && !rec.expired(x.cfg.Now()) {
+			live = append(live, rec.session(p.Entries[i].Digest))
 		}
 	}
 	return live, nil

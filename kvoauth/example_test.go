@@ -62,6 +62,8 @@ func ExampleNewKvOAuthBackend() {
 			{Provider: providers.Google(), ClientID: "id", ClientSecret: auth.NewSecret("secret")},
 			{Provider: providers.GitHub(), ClientID: "id", ClientSecret: auth.NewSecret("secret")},
 		},
+		PrimaryProvider: "google", // came first: its users keep their subjects
+		// As registered at Google. At GitHub it is /api/v1/auth/callback/github.
 		RedirectURL: "https://app.example.com/api/v1/auth/callback",
 		KV:          kv,
 		Keys:        []auth.Key{key},

@@ -2,10 +2,13 @@ package kvoauth
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/netscript/auth"
 )
 
 const (
@@ -59,7 +62,8 @@ func (f *fetched[T]) renew(ctx context.Context) (T, error) {
 }
 
 func (f *fetched[T]) start() <-chan singleflight.Result {
-	return f.flight.DoChan("", func() (any, error) {
+	return f.flight.DoChan("", func() (_ any, err error) {
+		defer contain(&err)
 		ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
 		defer cancel()
 		value, err := f.fetch(ctx)
@@ -70,4 +74,12 @@ func (f *fetched[T]) start() <-chan singleflight.Result {
 		}
 		return value, err
 	})
+}
+
+// contain turns a panic of a flight into an error. A flight has a goroutine of its own, where a panic of a store or
+// transport would end the process, and not, as in a handler, the request.
+func contain(err *error) {
+	if v := recover(); v != nil {
+		*err = fail(auth.CodeInternal, "background work", errors.New("panic"))
+	}
 }

@@ -61,13 +61,22 @@ var invalidConfigs = []struct {
 	{"return origin with a wildcard scheme", func(c *kvoauth.Config) { c.ReturnOrigins = []string{"*"} }, []string{"ReturnOrigins[0]"}},
 	{"return origin over http", func(c *kvoauth.Config) { c.ReturnOrigins = []string{"http://www.app.test"} }, []string{"ReturnOrigins[0]"}},
 	{"return origin with a user", func(c *kvoauth.Config) { c.ReturnOrigins = []string{"https://app.test@evil.test"} }, []string{"ReturnOrigins[0]"}},
-	{"malformed cookie name", func(c *kvoauth.Config) { c.CookieName = "a b" }, []string{"CookieName"}},
+	{"malformed cookie name", func(c *kvoauth.Config) { c.CookieName = "__Host-a b" }, []string{"CookieName"}},
 	{"cookie name of transactions", func(c *kvoauth.Config) { c.CookieName = "__Host-ns_txn_x" }, []string{"CookieName"}},
 	{"prefixed cookie over http", func(c *kvoauth.Config) {
 		c.RedirectURL, c.InsecureAllowHTTP, c.CookieName = "http://localhost/callback", true, "__host-x"
 	}, []string{"CookieName", "https"}},
-	{"unknown primary provider", func(c *kvoauth.Config) { c.PrimaryProvider = "x" }, []string{"PrimaryProvider", "Clients"}},
-	{"two clients of one provider", func(c *kvoauth.Config) { c.Clients = append(c.Clients, c.Clients[0]) }, []string{"Clients[1]", "twice"}},
+	{"cookie name without the prefix", func(c *kvoauth.Config) { c.CookieName = "sid" }, []string{"CookieName", "__Host-", "InsecureCookieName"}},
+	{"several clients, none of them primary", func(c *kvoauth.Config) { c.Clients = append(c.Clients, second(c)) }, []string{"PrimaryProvider", "Clients"}},
+	{"a shared redirect URL without iss", func(c *kvoauth.Config) {
+		c.PrimaryProvider = c.Clients[0].Provider.ID
+		other := second(c)
+		other.RedirectURL = c.RedirectURL
+		c.Clients = append(c.Clients, other)
+	}, []string{"Clients[1]", "RedirectURL", "iss"}},
+	{"two clients of one provider", func(c *kvoauth.Config) {
+		c.PrimaryProvider, c.Clients = c.Clients[0].Provider.ID, append(c.Clients, c.Clients[0])
+	}, []string{"Clients[1]", "twice"}},
 	{"no client id", func(c *kvoauth.Config) { c.Clients[0].ClientID = "" }, []string{"Clients[0]", "ClientID"}},
 	{"no provider", func(c *kvoauth.Config) { c.Clients[0].Provider = providers.Provider{} }, []string{"Clients[0]", "Provider", "ID", "Issuer"}},
 	{"http issuer", func(c *kvoauth.Config) { c.Clients[0].Provider.Issuer = "http://idp.test" }, []string{"Clients[0]", "Issuer"}},
@@ -127,7 +136,7 @@ func TestHostileConfigAtOnce(t *testing.T) {
 			{Provider: providers.Provider{ID: "b", Issuer: "https://b.test"}, Scopes: []string{"x"}},
 		},
 		RedirectURL: "ftp://app.test", IdleTimeout: -1, SignInTimeout: -1, ClockSkew: -1, ReturnOrigins: []string{"x", "y"},
-		PrimaryProvider: "c", AllowedScopes: []string{""},
+		AllowedScopes: []string{""},
 	}
 	_, err := kvoauth.NewKvOAuthBackend(c)
 	for _, part := range []string{
@@ -166,5 +175,32 @@ func TestHostileConfigPrinted(t *testing.T) {
 				t.Fatalf("printed %q", f)
 			}
 		}
+	}
+}
+
+// second returns a client of another provider.
+func second(c *kvoauth.Config) kvoauth.Client {
+	other := c.Clients[0]
+	other.Provider.ID, other.Provider.Issuer = "second", "https://second.test"
+	return other
+}
+
+// TestPrimaryProviderLeaves: the subjects of the others stay what they are when the primary provider is dropped, and the
+// order of Clients, which is that of a sign-in page, decides nothing.
+func TestPrimaryProviderLeaves(t *testing.T) {
+	c := validConfig(t)
+	first := c.Clients[0]
+	c.Clients = []kvoauth.Client{second(&c), first}
+	c.PrimaryProvider = first.Provider.ID
+	for range 2 {
+		b, err := kvoauth.NewKvOAuthBackend(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		created, err := b.CreateSession(t.Context(), auth.CreateSessionParams{ProviderID: "second", Subject: "alice"})
+		if err != nil || created.Session.Subject != "urn:netscript:second:alice" {
+			t.Errorf("subject of the second provider: %+v, %v", created, err)
+		}
+		c.Clients = c.Clients[:1]
 	}
 }

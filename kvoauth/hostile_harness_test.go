@@ -244,7 +244,13 @@ func newWorld(t testing.TB, idp *hostileIDP, configure func(*kvoauth.Config), ot
 		HTTPClient: &http.Client{Transport: w.egress}, Observer: auth.SlogObserver(logger, auth.Key{}),
 	}
 	for _, p := range all {
-		c.Clients = append(c.Clients, kvoauth.Client{Provider: p.Definition(), ClientID: p.ClientID, ClientSecret: p.ClientSecret})
+		definition := p.Definition()
+		definition.RequireIss = len(all) > 1 // so that they may share a redirect URL
+		client := kvoauth.Client{Provider: definition, ClientID: p.ClientID, ClientSecret: p.ClientSecret}
+		if len(all) > 1 {
+			c.PrimaryProvider, client.RedirectURL = all[0].Definition().ID, authtest.RedirectURI
+		}
+		c.Clients = append(c.Clients, client)
 	}
 	if configure != nil {
 		configure(&c)

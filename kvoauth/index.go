@@ -3,6 +3,7 @@ package kvoauth
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 // of the store, so that a sign-in costs the same whether the user has one session or ten thousand. A root record says
 // which pages there are. All are changed with CompareAndSwap only.
 //
-// A record of the index is sealed with a key at least as new as those of the sessions it leads to. So when it no longer
-// opens because its key was dropped, those sessions have ended too, and a sign-in begins a new one in its place.
+// Each key of the ring has an index of its own, which lists the sessions that are sealed with that key: dropping a key
+// ends its sessions and forgets their index, and touches nothing else.
 //
 // New sessions go to the last page. A page that has become empty is closed before the root forgets it: a sign-in that is
 // about to write to it then fails to, and looks again.
@@ -37,12 +38,21 @@ var (
 	errUnreadable = errors.New("index of the user does not open, or is of an unknown format")
 )
 
-// indexRoot says where a user's pages are: First to Last.
+// userIndex is the index of one user under one key.
+type userIndex struct {
+	*Backend
+	key  sealKey
+	name string
+}
+
+// indexRoot says where a user's pages are: First to Last. Times are Unix milliseconds.
 type indexRoot struct {
 	_     struct{} `cbor:",toarray"`
 	First int
 	Last  int
-	Until int64 // Unix milliseconds; a sign-in whose session ends later writes it again, so that it outlives every session
+	Until int64 // how long the root is kept: longer than any session that it leads to
+	// EndedAt is when all sessions were last ended. A sign-in that began before is not completed any more.
+	EndedAt int64
 }
 
 // indexPage is up to pageSize sessions.
@@ -60,89 +70,95 @@ type indexEntry struct {
 	Ending bool  // "sign out everywhere" has claimed it: whoever is just creating it must not go on
 }
 
-// indexName names a user's index: user ids are of any length and alphabet, keys are not.
-func indexName(userID string) digest { return sha256.Sum256([]byte(userID)) }
+// index returns the index that lists the sessions of userID which are sealed like sealed.
+func (b *Backend) index(userID string, sealed []byte) *userIndex {
+	return b.indexAt(userID, b.sealSession.position(sealed))
+}
 
-func pageName(userID string, n int) string { return indexName(userID).handle() + ":" + strconv.Itoa(n) }
-
-// loadIndex reads the index record called name into v. It returns its stored form, nil if there is none. The error matches
-// errUnreadable when it is none that this backend can have written; the stored form is returned all the same.
-func (b *Backend) loadIndex(ctx context.Context, name string, v any) ([]byte, error) {
-	sealed, found, err := b.kv.Get(ctx, indexKeyPrefix+name)
-	if err != nil || !found {
-		return nil, indexError(err)
+// indexes returns the indexes of userID under all keys.
+func (b *Backend) indexes(userID string) []*userIndex {
+	all := make([]*userIndex, len(b.sealIndex.ring))
+	for i := range all {
+		all[i] = b.indexAt(userID, i)
 	}
-	plain, err := b.sealIndex.open(name, sealed)
+	return all
+}
+
+// indexAt names the index by a digest: user ids are of any length and alphabet, keys of the store are not.
+func (b *Backend) indexAt(userID string, position int) *userIndex {
+	key := b.sealIndex.ring[position]
+	return &userIndex{b, key, hex.EncodeToString(key.id[:]) + ":" + digest(sha256.Sum256([]byte(userID))).handle()}
+}
+
+func (x *userIndex) page(n int) string { return x.name + ":" + strconv.Itoa(n) }
+
+// load reads the record called name into v. It returns its stored form, nil if there is none. One that this backend
+// cannot have written is an error: it must not pass for an empty one.
+func (x *userIndex) load(ctx context.Context, name string, v any) ([]byte, error) {
+	sealed, found, err := x.kv.Get(ctx, indexKeyPrefix+name)
+	if err != nil {
+		return nil, storeError("user index", err)
+	}
+	if !found {
+		return nil, nil
+	}
+	plain, err := x.sealIndex.open(name, sealed)
 	if err == nil {
-		err = b.decode.Unmarshal(plain, v)
+		err = x.decode.Unmarshal(plain, v)
 	}
 	if err != nil {
-		return sealed, fail(auth.CodeStoreUnavailable, "read index", errUnreadable)
+		return nil, fail(auth.CodeStoreUnavailable, "user index", errUnreadable)
 	}
 	return sealed, nil
 }
 
-// swapIndex stores v in place of prev.
-func (b *Backend) swapIndex(ctx context.Context, name string, prev []byte, v any, ttl time.Duration) (bool, error) {
+// swap stores v in place of prev.
+func (x *userIndex) swap(ctx context.Context, name string, prev []byte, v any, ttl time.Duration) (bool, error) {
 	plain, err := cbor.Marshal(v)
 	if err != nil {
-		return false, fail(auth.CodeInternal, "change index", err)
+		return false, fail(auth.CodeInternal, "user index", err)
 	}
-	swapped, err := b.kv.CompareAndSwap(ctx, indexKeyPrefix+name, prev, b.sealIndex.seal(name, plain), ttl)
-	return swapped, indexError(err)
+	swapped, err := x.kv.CompareAndSwap(ctx, indexKeyPrefix+name, prev, x.sealIndex.sealWith(x.key, name, plain), ttl)
+	if err != nil {
+		return false, storeError("user index", err)
+	}
+	return swapped, nil
 }
 
-func indexError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return storeError("user index", err)
-}
-
-// root returns the root of userID's index. For a session that ends at endsAt it makes one when there is none or an
-// unreadable one, and writes one again that ends earlier or is sealed with an older key. endsAt zero writes nothing.
-func (b *Backend) root(ctx context.Context, userID string, endsAt int64) (indexRoot, []byte, error) {
-	name, write := indexName(userID).handle(), endsAt != 0
+// changeRoot applies change to the root until nobody else changed it in between, and returns what it then is. change
+// returns false when there is nothing to change.
+func (x *userIndex) changeRoot(ctx context.Context, change func(*indexRoot) bool) (indexRoot, error) {
 	for range indexAttempts {
 		var root indexRoot
-		prev, err := b.loadIndex(ctx, name, &root)
-		if write && errors.Is(err, errUnreadable) {
-			root, err = indexRoot{}, nil
-		} else if err == nil && b.sealIndex.newest(prev) && endsAt <= root.Until {
-			return root, prev, nil
+		prev, err := x.load(ctx, x.name, &root)
+		if err != nil || !change(&root) {
+			return root, err
 		}
-		if err != nil || !write {
-			return root, prev, err
-		}
-		if _, err := b.swapRoot(ctx, userID, prev, root); err != nil {
-			return root, nil, err
+		now := x.cfg.Now()
+		// Never shorter than it was: the absolute timeout may have been longer when its sessions began.
+		root.Until = max(root.Until, now.Add(2*x.cfg.AbsoluteTimeout).UnixMilli())
+		ttl := time.UnixMilli(root.Until).Sub(now) + emptyPageTTL
+		if swapped, err := x.swap(ctx, x.name, prev, root, ttl); err != nil || swapped {
+			return root, err
 		}
 	}
-	return indexRoot{}, nil, fail(auth.CodeStoreUnavailable, "user index", errContended)
+	return indexRoot{}, fail(auth.CodeStoreUnavailable, "user index", errContended)
 }
 
-// swapRoot stores root for twice the absolute timeout, and never for less than it was: the timeout may have been shortened
-// since sessions began.
-func (b *Backend) swapRoot(ctx context.Context, userID string, prev []byte, root indexRoot) (bool, error) {
-	now := b.Now()
-	root.Until = max(root.Until, now.Add(2*b.AbsoluteTimeout).UnixMilli())
-	return b.swapIndex(ctx, indexName(userID).handle(), prev, root, time.UnixMilli(root.Until).Sub(now)+emptyPageTTL)
+func (x *userIndex) root(ctx context.Context) (indexRoot, error) {
+	return x.changeRoot(ctx, func(*indexRoot) bool { return false })
 }
 
-// changePage applies change to a page until nobody else changed it in between. change returns false when there is nothing
-// to change. With renew, a page that is unreadable counts as empty.
-func (b *Backend) changePage(ctx context.Context, userID string, n int, renew bool, change func(*indexPage) bool) error {
-	name := pageName(userID, n)
+// changePage does the same for page n.
+func (x *userIndex) changePage(ctx context.Context, n int, change func(*indexPage) bool) error {
+	name := x.page(n)
 	for range indexAttempts {
 		var p indexPage
-		prev, err := b.loadIndex(ctx, name, &p)
-		if renew && errors.Is(err, errUnreadable) {
-			p, err = indexPage{}, nil
-		}
+		prev, err := x.load(ctx, name, &p)
 		if err != nil || !change(&p) {
 			return err
 		}
-		if swapped, err := b.swapIndex(ctx, name, prev, p, p.ttl(b.Now())); err != nil || swapped {
+		if swapped, err := x.swap(ctx, name, prev, p, p.ttl(x.cfg.Now())); err != nil || swapped {
 			return err
 		}
 	}
@@ -161,16 +177,16 @@ func (p *indexPage) ttl(now time.Time) time.Duration {
 	return ttl
 }
 
-// indexAdd notes the session of d before it is made, and returns the page that it is on.
-func (b *Backend) indexAdd(ctx context.Context, userID string, d digest, endsAt int64) (int, error) {
+// add notes the session of d before it is made, and returns the page that it is on.
+func (x *userIndex) add(ctx context.Context, d digest, endsAt int64) (int, error) {
 	for range indexAttempts {
-		root, prev, err := b.root(ctx, userID, endsAt)
+		root, err := x.changeRoot(ctx, func(r *indexRoot) bool { return r.Until < endsAt })
 		if err != nil {
 			return 0, err
 		}
 		added := false
-		err = b.changePage(ctx, userID, root.Last, true, func(p *indexPage) bool {
-			now := b.Now().UnixMilli()
+		err = x.changePage(ctx, root.Last, func(p *indexPage) bool {
+			now := x.cfg.Now().UnixMilli()
 			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt <= now })
 			if added = !p.Closed && len(p.Entries) < pageSize; added {
 				p.Entries = append(p.Entries, indexEntry{Digest: d, EndsAt: endsAt})
@@ -180,53 +196,65 @@ func (b *Backend) indexAdd(ctx context.Context, userID string, d digest, endsAt 
 		if err != nil || added {
 			return root.Last, err
 		}
-		if err := b.turnPage(ctx, userID, root, prev); err != nil {
+		if err := x.turnPage(ctx, root); err != nil {
 			return 0, err
 		}
 	}
 	return 0, fail(auth.CodeStoreUnavailable, "user index", errContended)
 }
 
-// turnPage moves on to a new last page, and forgets first pages that have become empty: one for each new one keeps their
-// number bounded, two let it shrink.
-func (b *Backend) turnPage(ctx context.Context, userID string, root indexRoot, prev []byte) error {
-	for range 2 {
-		closed := false
-		if root.First == root.Last {
-			break
-		}
-		err := b.changePage(ctx, userID, root.First, true, func(p *indexPage) bool {
-			now := b.Now().UnixMilli()
-			closed = p.Closed || !slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt > now })
-			change := closed && !p.Closed
-			if change {
-				*p = indexPage{Closed: true}
-			}
-			return change
-		})
+// turnPage moves on from the last page of full, and forgets first pages that have become empty: one for each new one
+// keeps their number bounded, two let it shrink.
+func (x *userIndex) turnPage(ctx context.Context, full indexRoot) error {
+	first := full.First
+	for first < min(full.First+2, full.Last) {
+		closed, err := x.closeEmpty(ctx, first)
 		if err != nil {
 			return err
 		}
 		if !closed {
 			break
 		}
-		root.First++
+		first++
 	}
-	root.Last++
-	_, err := b.swapRoot(ctx, userID, prev, root) // not swapped: somebody else turned it
+	_, err := x.changeRoot(ctx, func(r *indexRoot) bool {
+		if r.Last != full.Last {
+			return false // somebody else turned it
+		}
+		r.First, r.Last = max(r.First, first), r.Last+1
+		return true
+	})
 	return err
 }
 
-// indexHas reports whether page n still knows the session of d and nobody is ending it.
-func (b *Backend) indexHas(ctx context.Context, userID string, n int, d digest) (bool, error) {
+// closeEmpty closes page n if it leads to no session any more, and reports whether it is closed.
+func (x *userIndex) closeEmpty(ctx context.Context, n int) (closed bool, err error) {
+	err = x.changePage(ctx, n, func(p *indexPage) bool {
+		now := x.cfg.Now().UnixMilli()
+		closed = p.Closed || !slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt > now })
+		if !closed || p.Closed {
+			return false
+		}
+		*p = indexPage{Closed: true}
+		return true
+	})
+	return closed, err
+}
+
+// has reports whether page n still knows the session of d, nobody is ending it, and all were not ended after began.
+func (x *userIndex) has(ctx context.Context, n int, d digest, began time.Time) (bool, error) {
+	root, err := x.root(ctx)
+	if err != nil || began.UnixMilli() < root.EndedAt {
+		return false, err
+	}
 	var p indexPage
-	_, err := b.loadIndex(ctx, pageName(userID, n), &p)
+	_, err = x.load(ctx, x.page(n), &p)
 	return slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
 }
 
-// indexRemove forgets sessions of page n.
-func (b *Backend) indexRemove(ctx context.Context, userID string, n int, gone ...digest) error {
-	return b.changePage(ctx, userID, n, false, func(p *indexPage) bool {
+// remove forgets sessions of page n.
+func (x *userIndex) remove(ctx context.Context, n int, gone ...digest) error {
+	return x.changePage(ctx, n, func(p *indexPage) bool {
 		before := len(p.Entries)
 		p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return slices.Contains(gone, e.Digest) })
 		return len(p.Entries) != before

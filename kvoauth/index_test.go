@@ -289,6 +289,7 @@ func TestRevocationThatFailsHalfWay(t *testing.T) {
 func TestRevocationClaimsSessionsBeingMade(t *testing.T) {
 	g := newRig(t, rigOptions{})
 	g.create("alice") // so that the revocation has something to do
+	page := g.indexKey("alice") + ":0"
 	var once sync.Once
 	var claims atomic.Int32
 	taken, made, revoked := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -302,7 +303,7 @@ func TestRevocationClaimsSessionsBeingMade(t *testing.T) {
 				}()
 				<-taken
 			})
-		case op == storetest.OpCompareAndSwap && key == indexKey("alice")+":0" && g.count(storetest.OpTake, "s") > 0:
+		case op == storetest.OpCompareAndSwap && key == page && g.count(storetest.OpTake, "s") > 0:
 			if claims.Add(1) == 1 {
 				close(taken)
 				<-made

@@ -60,7 +60,7 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 		return nil, errBadSignature
 	}
 	// The key may be newer than what is known; of a token that names none nothing else can be said.
-	keys, asked, err := s.again(ctx)
+	keys, err = s.again(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	if payload, ok := verify(jws, fitting); ok {
 		return payload, nil
 	}
-	if len(fitting) == 0 && !asked {
+	if len(fitting) == 0 {
 		return nil, errNoKey
 	}
 	return nil, errBadSignature
@@ -85,18 +85,17 @@ func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bool) {
 
 // again returns the keys as they are now: asked for once more, unless that was done a short while ago. Who comes while
 // they are being fetched waits for them, which the fetch's own timeout bounds: at a rotation everybody comes at once.
-func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, asked bool, err error) {
+func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.asked.IsZero() && s.now().Sub(s.asked) < unknownKeyCooldown {
-		keys, err = s.get(ctx)
-		return keys, false, err
+		return s.get(ctx)
 	}
 	s.asked = s.now()
 	if keys, err = s.renew(ctx); err != nil {
 		s.asked = s.asked.Add(unknownKeyRetry - unknownKeyCooldown)
 	}
-	return keys, true, err
+	return keys, err
 }
 
 // candidates returns the keys that may have signed a token with header h: those with its key id or, for a token without

@@ -44,7 +44,7 @@ func (b *Backend) due(d digest, rec *record, now time.Time) dueWork {
 
 func (b *Backend) touchable(rec *record, now time.Time) bool {
 	unnoted := time.Duration(now.UnixMilli()-rec.UsedAt) * time.Millisecond
-	return unnoted >= min(b.IdleTimeout/touchFraction, touchAtMost) && rec.IdleAt < rec.AbsoluteAt
+	return unnoted >= min(b.cfg.IdleTimeout/touchFraction, touchAtMost) && rec.IdleAt < rec.AbsoluteAt
 }
 
 // maintain does what is due for the session of d and returns what it then is. Its error means that the session has ended,
@@ -67,7 +67,7 @@ func (b *Backend) maintain(ctx context.Context, d digest, due dueWork) (*cached,
 	}
 	// Asked once more, because it may have ended while this waited.
 	e, err := b.lookUp(ctx, d)
-	if err == nil && e.record.expired(b.Now()) {
+	if err == nil && e.record.expired(b.cfg.Now()) {
 		err = fail(auth.CodeSessionExpired, "authenticate", nil)
 	}
 	return e, err
@@ -76,7 +76,8 @@ func (b *Backend) maintain(ctx context.Context, d digest, due dueWork) (*cached,
 // start begins w for d, or joins who is at it: one flight per session does it for all requests of this process, and
 // outlives them, because a provider's answer to a refresh must be kept although the request that asked for it has gone.
 func (b *Backend) start(ctx context.Context, d digest, w dueWork, force bool) <-chan singleflight.Result {
-	return b.upkeep.DoChan(w.flight(d), func() (any, error) {
+	return b.upkeep.DoChan(w.flight(d), func() (_ any, err error) {
+		defer contain(&err)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
 		defer cancel()
 		if w == refreshDue {
@@ -93,11 +94,11 @@ func (b *Backend) touch(ctx context.Context, d digest) error {
 	if err != nil {
 		return err
 	}
-	now := b.Now()
+	now := b.cfg.Now()
 	if rec.expired(now) || !b.touchable(rec, now) {
 		return nil
 	}
-	rec.touch(now, b.IdleTimeout)
+	rec.touch(now, b.cfg.IdleTimeout)
 	_, err = b.replace(ctx, d, sealed, rec)
 	return err
 }
@@ -122,7 +123,7 @@ func (b *Backend) replace(ctx context.Context, d digest, prev []byte, rec *recor
 	if err != nil {
 		return false, err
 	}
-	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), prev, sealed, max(rec.lifetime(b.Now()), time.Millisecond))
+	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), prev, sealed, max(rec.lifetime(b.cfg.Now()), time.Millisecond))
 	if err != nil {
 		return false, storeError("write session", err)
 	}

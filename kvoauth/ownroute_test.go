@@ -18,7 +18,7 @@ func TestCallbackOfAnotherProvider(t *testing.T) {
 	other := newIDP(t, authtest.ProviderConfig{ID: "other", Issuer: "https://other.test", RedirectURI: own("other")})
 	w := newWorld(t, first, func(c *kvoauth.Config) {
 		for i := range c.Clients {
-			c.Clients[i].RedirectURL = own(c.Clients[i].Provider.ID)
+			c.Clients[i].RedirectURL, c.Clients[i].Provider.RequireIss = own(c.Clients[i].Provider.ID), false
 		}
 	}, other)
 	for _, tt := range []struct {

@@ -52,7 +52,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		"text": "ü\u2028", "int": int64(-5), "large": int64(1<<63 - 1), "float": 0.5, "bool": true, "null": nil,
 		"list": []any{"a", int64(1), map[string]any{"k": "v"}}, "object": map[string]any{"deep": map[string]any{"er": []any{}}},
 	}
-	rec := newRecord(time.UnixMilli(1_700_000_000_123), b.settings, "fake", "alice", "user", &auth.Principal{
+	rec := newRecord(time.UnixMilli(1_700_000_000_123), b.cfg, "fake", "alice", "user", &auth.Principal{
 		Subject: "alice", Scopes: []string{"a"}, Roles: []string{"b"}, Claims: claims,
 	})
 	rec.UserAgent, rec.IndexPage = "agent", 3
@@ -79,7 +79,7 @@ func TestRecordNumbers(t *testing.T) {
 func TestRecordOfAnotherFormat(t *testing.T) {
 	b := newInside(t, nil)
 	d := digestOf(newCredential())
-	good := newRecord(time.Now(), b.settings, "fake", "alice", "alice", &auth.Principal{Subject: "alice"})
+	good := newRecord(time.Now(), b.cfg, "fake", "alice", "alice", &auth.Principal{Subject: "alice"})
 	fields := map[int]any{1: 1, 2: "fake", 3: "alice", 4: "alice", 8: 1, 9: 1, 10: 1 << 50, 11: 1 << 50, 16: "alice"}
 	with := func(change map[int]any) any {
 		m := map[int]any{}
@@ -159,7 +159,7 @@ func TestTokensThatDoNotOpen(t *testing.T) {
 	b := newInside(t, nil)
 	credential := newCredential()
 	d := digestOf(credential)
-	rec := newRecord(time.Now(), b.settings, "fake", "alice", "alice", &auth.Principal{Subject: "alice"})
+	rec := newRecord(time.Now(), b.cfg, "fake", "alice", "alice", &auth.Principal{Subject: "alice"})
 	rec.Tokens, rec.RefreshAt = b.sealTokens.seal("another", []byte("x")), 1
 	sealed, err := b.sealRecord(d, nil, rec)
 	if err != nil {
@@ -180,7 +180,7 @@ func TestTokensThatDoNotOpen(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	b := newInside(f, nil)
 	d := digestOf("credential")
-	rec := newRecord(time.UnixMilli(1), b.settings, "fake", "alice", "alice", &auth.Principal{Subject: "alice", Claims: map[string]any{"a": "b"}})
+	rec := newRecord(time.UnixMilli(1), b.cfg, "fake", "alice", "alice", &auth.Principal{Subject: "alice", Claims: map[string]any{"a": "b"}})
 	plain, err := cbor.Marshal(rec)
 	if err != nil {
 		f.Fatal(err)
@@ -215,6 +215,6 @@ func FuzzRecord(f *testing.F) {
 
 func newRequest(b *Backend, credential string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://app.test/", nil)
-	r.AddCookie(&http.Cookie{Name: b.CookieName, Value: credential})
+	r.AddCookie(&http.Cookie{Name: b.cfg.CookieName, Value: credential})
 	return r
 }

@@ -51,7 +51,7 @@ func (b *Backend) refresh(ctx context.Context, d digest, force bool) error {
 	if err != nil {
 		return err
 	}
-	if !force && b.due(d, rec, b.Now()) != refreshDue {
+	if !force && b.due(d, rec, b.cfg.Now()) != refreshDue {
 		return nil
 	}
 	old, fresh, err := b.renewTokens(ctx, d, rec)
@@ -68,7 +68,7 @@ func (b *Backend) refresh(ctx context.Context, d digest, force bool) error {
 
 // putOff leaves a session whose tokens could not be renewed alone for a while. That a request came is noted all the same.
 func (b *Backend) putOff(ctx context.Context, d digest, rec *record, force bool, err error) error {
-	b.retries.set(d, b.Now())
+	b.retries.set(d, b.cfg.Now())
 	if rec == nil {
 		rec = new(record)
 	}
@@ -192,13 +192,13 @@ func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *re
 func (b *Backend) replaceTokens(ctx context.Context, d digest, prev []byte, rec *record, old, fresh *tokenSet, used bool) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	now := b.Now()
+	now := b.cfg.Now()
 	rec.RefreshedAt = now.UnixMilli()
 	if used && !rec.expired(now) {
-		rec.touch(now, b.IdleTimeout)
+		rec.touch(now, b.cfg.IdleTimeout)
 	}
 	if fresh.Scopes != nil {
-		rec.Scopes = append(slices.Clone(fresh.Scopes), addedScopes(rec.Scopes, old.Scopes, fresh.Scopes)...)
+		rec.Scopes = slices.DeleteFunc(slices.Clone(rec.Scopes), withdrawnScopes(old.Scopes, fresh.Scopes))
 	}
 	kept := *fresh
 	if kept.Scopes == nil {
@@ -216,15 +216,10 @@ func (b *Backend) readAgain(ctx context.Context, d digest) ([]byte, *record, err
 	return b.readRecord(ctx, d)
 }
 
-// addedScopes returns those that the application added to what the provider had granted.
-func addedScopes(all, granted, fresh []string) []string {
-	var added []string
-	for _, s := range all {
-		if !slices.Contains(granted, s) && !slices.Contains(fresh, s) {
-			added = append(added, s)
-		}
-	}
-	return added
+// withdrawnScopes reports for each scope whether the provider granted it before and does not any more. What it grants now
+// and did not before is left to the next sign-in: the application may have decided against it.
+func withdrawnScopes(before, now []string) func(string) bool {
+	return func(s string) bool { return slices.Contains(before, s) && !slices.Contains(now, s) }
 }
 
 // endRefused ends a session whose refresh token the provider no longer honours, unless another process has renewed it

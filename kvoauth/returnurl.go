@@ -53,7 +53,8 @@ func ownPath(raw string, u *url.URL) bool {
 	if !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") {
 		return false
 	}
-	for _, p := range []string{u.EscapedPath(), u.Path} {
+	dots := strings.NewReplacer("%2e", ".", "%2E", ".") // they are dots to a browser (URL Standard, double-dot segments)
+	for _, p := range []string{dots.Replace(u.EscapedPath()), u.Path} {
 		if strings.HasPrefix(removeDotSegments(p), "//") || strings.Contains(p, `\`) && strings.HasPrefix(strings.ReplaceAll(p, `\`, "/"), "//") {
 			return false
 		}

@@ -33,9 +33,10 @@ type rig struct {
 
 	fault atomic.Pointer[func(storetest.Op, string) storetest.Fault]
 
-	mu     sync.Mutex
-	calls  map[string]int // of the store, by method and first letter of the key
-	events []auth.Event
+	mu       sync.Mutex
+	keysSeen map[string]bool // of the store
+	calls    map[string]int  // of the store, by method and first letter of the key
+	events   []auth.Event
 }
 
 // rigOptions change the parts of a rig.
@@ -53,7 +54,7 @@ func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
 
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
-	g := &rig{t: t, clock: &clock{}, calls: map[string]int{}, keys: []auth.Key{auth.GenerateKey()}}
+	g := &rig{t: t, clock: &clock{}, calls: map[string]int{}, keysSeen: map[string]bool{}, keys: []auth.Key{auth.GenerateKey()}}
 	g.clock.at.Store(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC).UnixNano())
 	now := g.clock.Now
 	if o.realTime {
@@ -104,6 +105,7 @@ func (g *rig) build(change func(*kvoauth.Config)) *kvoauth.Backend {
 func (g *rig) decide(op storetest.Op, key string) storetest.Fault {
 	g.mu.Lock()
 	g.calls[string(op)+" "+key[:1]]++
+	g.keysSeen[key] = true
 	g.mu.Unlock()
 	if f := g.fault.Load(); f != nil {
 		return (*f)(op, key)

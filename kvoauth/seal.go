@@ -68,19 +68,19 @@ func newSealer(purpose string, keys []auth.Key) (*sealer, error) {
 // seal seals plain for the record called name, with the first key.
 func (s *sealer) seal(name string, plain []byte) []byte { return s.sealWith(s.ring[0], name, plain) }
 
-// newest reports whether sealed is sealed with the key that seals now.
-func (s *sealer) newest(sealed []byte) bool {
-	return len(sealed) >= sealHeader && s.ring[0].id == [keyIDSize]byte(sealed[1:sealHeader])
-}
-
 // sealLike seals plain with the key that prev was sealed with: what it replaces, it also dies with.
 func (s *sealer) sealLike(prev []byte, name string, plain []byte) []byte {
-	for _, k := range s.ring {
-		if len(prev) >= sealHeader && k.id == [keyIDSize]byte(prev[1:sealHeader]) {
-			return s.sealWith(k, name, plain)
+	return s.sealWith(s.ring[s.position(prev)], name, plain)
+}
+
+// position returns where in the ring the key is that sealed was sealed with, or 0 when it is none of them.
+func (s *sealer) position(sealed []byte) int {
+	for i, k := range s.ring {
+		if len(sealed) >= sealHeader && k.id == [keyIDSize]byte(sealed[1:sealHeader]) {
+			return i
 		}
 	}
-	return s.seal(name, plain)
+	return 0
 }
 
 func (s *sealer) sealWith(k sealKey, name string, plain []byte) []byte {

@@ -18,7 +18,7 @@ const (
 
 // Authenticate implements [auth.AuthenticatorPort].
 func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
-	credential, ok := readCookie(r, b.CookieName)
+	credential, ok := readCookie(r, b.cfg.CookieName)
 	switch ok {
 	case absent:
 		return nil, errNoCredential
@@ -30,7 +30,7 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 	if err != nil {
 		return nil, b.reject(r.Context(), err)
 	}
-	now := b.Now()
+	now := b.cfg.Now()
 	if e.record.expired(now) {
 		return nil, b.reject(r.Context(), fail(auth.CodeSessionExpired, "authenticate", nil))
 	}
@@ -58,7 +58,7 @@ func (b *Backend) Session(r *http.Request) (*auth.Session, error) {
 
 // SessionID implements [auth.InteractiveFlowPort].
 func (b *Backend) SessionID(r *http.Request) (string, bool) {
-	credential, ok := readCookie(r, b.CookieName)
+	credential, ok := readCookie(r, b.cfg.CookieName)
 	if ok != present {
 		return "", false
 	}
@@ -75,7 +75,7 @@ func (b *Backend) reject(ctx context.Context, err error) error {
 		name = auth.EventSessionExpired
 	}
 	b.observe(ctx, auth.Event{Name: name, Code: auth.CodeOf(err)})
-	return withCookies(err, []*http.Cookie{b.clearSessionCookie()})
+	return withCookies(err, []*http.Cookie{b.cfg.clearSessionCookie()})
 }
 
 // lookUp reads the session of d: the store is asked every time, and the decoded form is reused when what it holds has
@@ -113,6 +113,9 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	if err != nil {
 		return nil, err
 	}
+	if _, err := b.relyingParty(rec.ProviderID); err != nil {
+		return nil, fail(auth.CodeSessionInvalid, "read session", errors.New("its provider is no longer configured"))
+	}
 	e := &cached{version: version, record: rec}
 	if b.conditional == nil {
 		e.sealed = sealed
@@ -123,9 +126,9 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	return e, nil
 }
 
-// create stores a new session and returns its credential. The user's index knows the session before it exists, and must
+// create stores a new session and returns its credential. began is when the sign-in began. The user's index knows the session before it exists, and must
 // still know it afterwards: a "sign out everywhere" in between has removed it, and then the session must not live.
-func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string, *auth.Session, error) {
+func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, began time.Time) (string, *auth.Session, error) {
 	credential := newCredential()
 	d := digestOf(credential)
 	if t != nil {
@@ -137,13 +140,14 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 	if err != nil {
 		return "", nil, err
 	}
-	if rec.IndexPage, err = b.indexAdd(ctx, rec.UserID, d, rec.AbsoluteAt); err != nil {
+	index := b.index(rec.UserID, sealed)
+	if rec.IndexPage, err = index.add(ctx, d, rec.AbsoluteAt); err != nil {
 		return "", nil, err
 	}
 	if sealed, err = b.sealRecord(d, sealed, rec); err != nil {
 		return "", nil, err
 	}
-	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.Now()))
+	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.cfg.Now()))
 	if err == nil && !swapped {
 		return "", nil, storeError("create session", errors.New("handle is taken"))
 	}
@@ -151,7 +155,7 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string,
 		b.discard(ctx, d)
 		return "", nil, storeError("create session", err)
 	}
-	switch live, err := b.indexHas(ctx, rec.UserID, rec.IndexPage, d); {
+	switch live, err := index.has(ctx, rec.IndexPage, d, began); {
 	case err != nil:
 		b.discard(ctx, d)
 		return "", nil, err
@@ -205,7 +209,7 @@ func (b *Backend) end(ctx context.Context, d digest) error {
 	if err != nil {
 		return nil // it was no session of ours
 	}
-	_ = b.indexRemove(ctx, rec.UserID, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
+	_ = b.index(rec.UserID, sealed).remove(ctx, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
 	return nil
 }

@@ -50,9 +50,9 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	t := &transaction{
 		ProviderID: rp.Provider.ID, Nonce: newCredential(), Verifier: oauth2.GenerateVerifier(),
 		RedirectURL: rp.RedirectURL, ReturnTo: returnTo, State: p.State, Mode: rp.mode(),
-		ExpiresAt: b.Now().Add(b.SignInTimeout).Unix(),
+		BeganAt: b.cfg.Now().UnixMilli(),
 	}
-	if credential, ok := readCookie(r, b.CookieName); ok == present {
+	if credential, ok := readCookie(r, b.cfg.CookieName); ok == present {
 		t.Previous = digestOf(credential).handle()
 	}
 	if p.Link {
@@ -63,7 +63,7 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	if err := b.putTransaction(r.Context(), state, t); err != nil {
 		return nil, err
 	}
-	cookies := append(b.clearAbandoned(r), b.transactionCookie(state, secret, t.Mode == auth.ResponseModeFormPost))
+	cookies := append(b.cfg.clearAbandoned(r), b.cfg.transactionCookie(state, secret, t.Mode == auth.ResponseModeFormPost))
 	return &auth.Redirect{
 		Location: rp.authorizationURL(m, state, t, p), Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
 	}, nil
@@ -71,7 +71,7 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 
 // checkSignIn refuses input that is too long or not allowed, and returns the return URL to use.
 func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
-	returnTo, err := b.returnURL(p.ReturnTo)
+	returnTo, err := b.cfg.returnURL(p.ReturnTo)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
 		return "", fail(auth.CodeValidation, "sign in", errors.New("loginHint, state or scopes is too long"))
 	}
 	for _, s := range p.Scopes {
-		if !slices.Contains(b.AllowedScopes, s) {
+		if !slices.Contains(b.cfg.AllowedScopes, s) {
 			return "", fail(auth.CodeScopeNotAllowed, "sign in", errors.New("a scope is not in AllowedScopes"))
 		}
 	}

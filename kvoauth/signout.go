@@ -11,27 +11,27 @@ import (
 // SignOut implements [auth.SignOutPort]. The session is ended before anything else is answered. A return URL that is not
 // allowed is replaced by the default one: signing out never fails for it.
 func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
-	location, err := b.returnURL(p.ReturnTo)
+	location, err := b.cfg.returnURL(p.ReturnTo)
 	if err != nil {
-		location = b.DefaultReturnURL
+		location = b.cfg.DefaultReturnURL
 	}
 	redirect := &auth.Redirect{Location: location}
-	credential, ok := readCookie(r, b.CookieName)
+	credential, ok := readCookie(r, b.cfg.CookieName)
 	if ok != present {
-		redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+		redirect.Cookies = []*http.Cookie{b.cfg.clearSessionCookie()}
 		return redirect, b.signOutNobody(p)
 	}
 	own := digestOf(credential)
 	if p.SessionID != "" && p.SessionID != own.handle() {
 		err := b.endOther(r.Context(), own, p.SessionID)
 		if errors.Is(err, auth.ErrUnauthenticated) {
-			redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+			redirect.Cookies = []*http.Cookie{b.cfg.clearSessionCookie()}
 		}
 		if err != nil || !p.Everywhere {
 			return redirect, err
 		}
 	}
-	redirect.Cookies = []*http.Cookie{b.clearSessionCookie()}
+	redirect.Cookies = []*http.Cookie{b.cfg.clearSessionCookie()}
 	if p.Everywhere {
 		err = b.signOutEverywhere(r.Context(), own)
 	} else {
@@ -90,7 +90,7 @@ func (b *Backend) live(ctx context.Context, d digest) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.record.expired(b.Now()) {
+	if e.record.expired(b.cfg.Now()) {
 		return nil, fail(auth.CodeSessionExpired, "read session", nil)
 	}
 	return e.record, nil

@@ -27,7 +27,7 @@ type transaction struct {
 	Mode        auth.ResponseMode `cbor:"7,keyasint"`
 	Previous    string            `cbor:"8,keyasint"`            // handle of the session that the browser had, to be ended
 	Link        string            `cbor:"10,keyasint,omitempty"` // the user to link the account to; empty for a sign-in
-	ExpiresAt   int64             `cbor:"9,keyasint"`            // Unix seconds
+	BeganAt     int64             `cbor:"9,keyasint"`            // Unix milliseconds
 }
 
 // stateOf derives the state parameter from the secret in the transaction's cookie. So the check that a callback comes
@@ -42,12 +42,14 @@ func stateMatches(state, secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(state), []byte(stateOf(secret))) == 1
 }
 
+func (t *transaction) began() time.Time { return time.UnixMilli(t.BeganAt) }
+
 func (b *Backend) putTransaction(ctx context.Context, state string, t *transaction) error {
 	plain, err := cbor.Marshal(t)
 	if err != nil {
 		return fail(auth.CodeInternal, "sign in", err)
 	}
-	if err := b.kv.Set(ctx, transactionKeyPrefix+state, b.sealTransaction.seal(state, plain), b.SignInTimeout); err != nil {
+	if err := b.cfg.SignInKV.Set(ctx, transactionKeyPrefix+state, b.sealTransaction.seal(state, plain), b.cfg.SignInTimeout); err != nil {
 		return storeError("sign in", err)
 	}
 	return nil
@@ -55,7 +57,7 @@ func (b *Backend) putTransaction(ctx context.Context, state string, t *transacti
 
 // takeTransaction consumes the transaction of state. An error of the store counts as consumed: it is not asked again.
 func (b *Backend) takeTransaction(ctx context.Context, state string) (*transaction, error) {
-	sealed, found, err := b.kv.Take(ctx, transactionKeyPrefix+state)
+	sealed, found, err := b.cfg.SignInKV.Take(ctx, transactionKeyPrefix+state)
 	if err != nil {
 		return nil, storeError("callback", err)
 	}
@@ -70,7 +72,7 @@ func (b *Backend) takeTransaction(ctx context.Context, state string) (*transacti
 	if err := b.decode.Unmarshal(plain, &t); err != nil {
 		return nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("unknown format"))
 	}
-	if !b.Now().Before(time.Unix(t.ExpiresAt, 0)) {
+	if !b.cfg.Now().Before(t.began().Add(b.cfg.SignInTimeout)) {
 		return nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("expired"))
 	}
 	return &t, nil

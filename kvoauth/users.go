@@ -14,12 +14,12 @@ import (
 // userOf returns the application's user that p, signed in at providerID as account, is. Without a user store users are not
 // kept, and the subject is the user. With link, the account is linked to that user instead.
 func (b *Backend) userOf(ctx context.Context, providerID, account string, p *auth.Principal, t *tokenSet, link string) (string, error) {
-	if b.Users == nil {
+	if b.cfg.Users == nil {
 		return p.Subject, nil
 	}
 	a := b.account(providerID, account, p, t)
 	if link != "" {
-		linked, err := b.Users.Link(ctx, link, a)
+		linked, err := b.cfg.Users.Link(ctx, link, a)
 		if err != nil {
 			return "", storeError("link account", err)
 		}
@@ -28,7 +28,7 @@ func (b *Backend) userOf(ctx context.Context, providerID, account string, p *aut
 		}
 		return link, nil
 	}
-	userID, err := b.Users.SignIn(ctx, a)
+	userID, err := b.cfg.Users.SignIn(ctx, a)
 	if err == nil && userID == "" {
 		err = errors.New("the user store returned no id")
 	}
@@ -63,10 +63,10 @@ func (b *Backend) account(providerID, account string, p *auth.Principal, t *toke
 
 // linkTarget returns the user that a sign-in with SignInParams.Link is to link an account to: the one that is signed in.
 func (b *Backend) linkTarget(r *http.Request) (string, error) {
-	if b.Users == nil {
+	if b.cfg.Users == nil {
 		return "", auth.Unsupported(Name, "link account", "no user store is configured")
 	}
-	credential, ok := readCookie(r, b.CookieName)
+	credential, ok := readCookie(r, b.cfg.CookieName)
 	if ok != present {
 		return "", fail(auth.CodeNoCredential, "link account", errors.New("only for who is signed in"))
 	}
