@@ -2,7 +2,9 @@ package auth_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -126,7 +128,7 @@ func TestSessions(t *testing.T) {
 	b := working()
 	h := newHandler(t, b, auth.HandlerConfig{})
 	list := `{"sessions":[` + aliceSession[:len(aliceSession)-1] + `,"current":true},
-		{"id":"s-phone","userId":"alice","providerId":"one","state":"active","subject":"alice","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z","current":false}]}`
+		{"id":"s-phone","userId":"alice","providerId":"one","state":"active","subject":"alice","scopes":["openid"],"roles":[],"claims":{},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z","current":false}],"total":2}`
 	w := do(h, request("GET", base+"/sessions?userId=bob", ""))
 	wantStatus(t, w, 200)
 	wantJSON(t, w, list)
@@ -134,7 +136,7 @@ func TestSessions(t *testing.T) {
 	b.authenticate = renewedAlice
 	wantCookies(t, do(h, request("GET", base+"/sessions", "")), setting("renewed"))
 	b.sessions = nil
-	wantJSON(t, do(h, request("GET", base+"/sessions", "")), `{"sessions":[]}`)
+	wantJSON(t, do(h, request("GET", base+"/sessions", "")), `{"sessions":[],"total":0}`)
 
 	b.adminError = &auth.Error{Code: auth.CodeStoreUnavailable}
 	wantError(t, do(h, request("GET", base+"/sessions", "")), 503, "AUTH_UNAVAILABLE", auth.CodeStoreUnavailable)
@@ -224,4 +226,39 @@ func TestDeleteForeignSession(t *testing.T) {
 	}
 	b.adminError = &auth.Error{Code: auth.CodeStoreUnavailable}
 	wantError(t, do(h, request("DELETE", base+"/sessions/s-phone", "")), 503, "AUTH_UNAVAILABLE", auth.CodeStoreUnavailable)
+}
+
+// TestManySessions: the list is bounded, and has the session that asks in any case.
+func TestManySessions(t *testing.T) {
+	b := working()
+	b.sessions = map[string]*auth.Session{}
+	for i := range 150 {
+		id := fmt.Sprint("s-", i)
+		b.sessions[id] = &auth.Session{ID: id, UserID: "alice", Claims: map[string]any{"name": "Alice"}}
+	}
+	var answer struct {
+		Sessions []struct {
+			ID      string
+			Claims  map[string]any
+			Current bool
+		}
+		Total int
+	}
+	b.sessions["s-alice"] = &auth.Session{ID: "s-alice", UserID: "alice"}
+	w := do(newHandler(t, b, auth.HandlerConfig{}), request("GET", base+"/sessions", ""))
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		t.Fatal(err)
+	}
+	current := 0
+	for _, s := range answer.Sessions {
+		if len(s.Claims) != 0 {
+			t.Errorf("claims of %s", s.ID)
+		}
+		if s.Current {
+			current++
+		}
+	}
+	if n := len(answer.Sessions); n < 100 || n > 101 || answer.Total != 151 || current != 1 {
+		t.Errorf("%d of %d sessions, %d current", n, answer.Total, current)
+	}
 }

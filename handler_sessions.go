@@ -5,8 +5,12 @@ import (
 	"net/http"
 )
 
+// maxListed bounds the list: a user may have any number of sessions.
+const maxListed = 100
+
 type sessionsAnswer struct {
-	Sessions []ownSession `json:"sessions"`
+	Sessions []ownSession `json:"sessions"` // the newest
+	Total    int          `json:"total"`
 }
 
 type deletedAnswer struct {
@@ -20,15 +24,18 @@ type ownSession struct {
 	current bool
 }
 
-// MarshalJSON writes the session with a member that says whether it is the one asking.
+// MarshalJSON writes the session with a member that says whether it is the one asking, and without its claims: they are
+// the same person's in every session, and /me has them.
 func (s ownSession) MarshalJSON() ([]byte, error) {
+	w := s.session.wire()
+	w.Claims = map[string]any{}
 	return json.Marshal(struct {
 		sessionJSON
 		Current bool `json:"current"`
-	}{s.session.wire(), s.current})
+	}{w, s.current})
 }
 
-// serveSessions lists the caller's own sessions.
+// serveSessions lists the caller's own sessions: the newest, and the one asking in any case.
 func (h *Handler) serveSessions(w http.ResponseWriter, r *http.Request) {
 	own, ok := h.ownSession(w, r, "sessions")
 	if !ok {
@@ -42,8 +49,12 @@ func (h *Handler) serveSessions(w http.ResponseWriter, r *http.Request) {
 	}
 	answer := sessionsAnswer{Sessions: []ownSession{}}
 	for _, s := range sessions {
-		if s != nil && s.UserID == own.Session.UserID {
-			answer.Sessions = append(answer.Sessions, ownSession{s, s.ID == own.Session.ID})
+		if s == nil || s.UserID != own.Session.UserID {
+			continue
+		}
+		current := s.ID == own.Session.ID
+		if answer.Total++; answer.Total <= maxListed || current {
+			answer.Sessions = append(answer.Sessions, ownSession{s, current})
 		}
 	}
 	h.answer(w, r, "sessions", answer)

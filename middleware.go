@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+const maxReturnTo = 2048
+
 // RequireAuth lets a request through only when a says who sent it, and puts the [Authentication] into its context for
 // [FromContext]. Nobody gets 401, "could not tell" 503. Cookies of a renewed session are set before the next handler
 // runs. It is Guard{Authenticator: a}.RequireAuth.
@@ -32,7 +34,8 @@ type Guard struct {
 	// Authenticator decides who sent a request: a backend. If nil, every request is refused with 503.
 	Authenticator AuthenticatorPort
 	// SignInPath is the sign-in route, such as "/api/v1/auth/signin". A browser that navigates with GET and is nobody
-	// is sent there, with the address it wanted in the query parameter returnTo. If empty, it gets 401 like the rest.
+	// is sent there, with the address it wanted, as this middleware sees it, in the query parameter returnTo; so not
+	// inside http.StripPrefix. If empty, it gets 401 like the rest.
 	SignInPath string
 	// Logger is told of failures. If nil, nobody is.
 	Logger *slog.Logger
@@ -89,10 +92,20 @@ func (g Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	setCookies(w, errorCookies(err))
 	if _, class := classify(err); class == ErrUnauthenticated && g.leadsToSignIn(r) {
-		(&Redirect{Location: g.SignInPath + "?returnTo=" + url.QueryEscape(r.URL.RequestURI())}).ServeHTTP(w, r)
+		(&Redirect{Location: g.SignInPath + returnTo(r.URL.RequestURI())}).ServeHTTP(w, r)
 		return
 	}
 	writeRefusal(w, r, err, nil)
+}
+
+// returnTo returns the query that leads back to target after a sign-in, or nothing when no backend would take it: the
+// person then signs in all the same, and ends on the default page.
+func returnTo(target string) string {
+	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
+	if len(target) > maxReturnTo || strings.ContainsFunc(target, unsafe) {
+		return ""
+	}
+	return "?returnTo=" + url.QueryEscape(target)
 }
 
 // leadsToSignIn reports whether r is a person's navigation, which may be interrupted by a sign-in. A path that a browser

@@ -160,6 +160,8 @@ func TestGuardSendsABrowserToSignIn(t *testing.T) {
 		{"navigation", request("GET", "/orders/7?a=b&c=%20d", "", "Accept", asHTML), nobody, 302, signIn + "?returnTo=%2Forders%2F7%3Fa%3Db%26c%3D%2520d"},
 		{"navigation of a new browser", request("GET", "/orders", "", "Accept", asHTML, "Sec-Fetch-Mode", "navigate"), nobody, 302, signIn + "?returnTo=%2Forders"},
 		{"dead session", request("GET", "/orders", "", "Accept", asHTML), deadSession, 302, signIn + "?returnTo=%2Forders"},
+		{"an address that no backend would lead back to", request("GET", "/orders?q=a\\b", "", "Accept", asHTML), nobody, 302, signIn},
+		{"an address that is too long", request("GET", "/orders?q="+strings.Repeat("a", 2048), "", "Accept", asHTML), nobody, 302, signIn},
 		{"script", request("GET", "/orders", "", "Accept", asHTML, "Sec-Fetch-Mode", "cors"), nobody, 401, ""},
 		{"program", request("GET", "/orders", "", "Accept", "*/*"), nobody, 401, ""},
 		{"JSON", request("GET", "/orders", "", "Accept", asJSON), nobody, 401, ""},

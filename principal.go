@@ -9,7 +9,8 @@ import (
 // Principal is who is asking, in words that do not depend on the provider or the backend.
 type Principal struct {
 	// Subject identifies the user: stable, never empty for an authenticated request, and never an e-mail address that
-	// merely happens to be unique. Compare it byte for byte.
+	// merely happens to be unique. Compare it byte for byte. Where one user may have linked several accounts, each has a
+	// subject of its own, and Session.UserID is the user.
 	Subject string
 	// Scopes are what the credential grants. Scopes that were requested but not granted are not in it.
 	Scopes []string

@@ -57,7 +57,7 @@ type sessionJSON struct {
 }
 
 // MarshalJSON writes the wire form that the handler's routes use.
-func (s *Session) MarshalJSON() ([]byte, error) { return json.Marshal(s.wire()) }
+func (s Session) MarshalJSON() ([]byte, error) { return json.Marshal(s.wire()) }
 
 func (s *Session) wire() sessionJSON {
 	return sessionJSON{

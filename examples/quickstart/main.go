@@ -80,11 +80,12 @@ func newBackend(appURL string, clients ...kvoauth.Client) (*kvoauth.Backend, err
 		return nil, err
 	}
 	return kvoauth.NewKvOAuthBackend(kvoauth.Config{
-		Clients:      clients,
-		RedirectURL:  appURL + auth.DefaultBasePath + "/callback",
-		KV:           sessions,
-		Keys:         []auth.Key{auth.GenerateKey()}, // a new one at every start, as the sessions do not outlive it
-		MapPrincipal: welcome,
+		Clients:         clients,
+		PrimaryProvider: clients[0].Provider.ID, // its users' subjects are the provider's own
+		RedirectURL:     appURL + auth.DefaultBasePath + "/callback",
+		KV:              sessions,
+		Keys:            []auth.Key{auth.GenerateKey()}, // a new one at every start, as the sessions do not outlive it
+		MapPrincipal:    welcome,
 		// Plain http is for loopback alone, and listen refuses everything else: on any network, whoever can read the
 		// traffic takes over the sessions.
 		InsecureAllowHTTP: true,

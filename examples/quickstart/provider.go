@@ -42,7 +42,10 @@ func newFakeProvider(id, name, appURL string, people []fakeop.User) (*fakeProvid
 		Users:  people,
 		Clients: []fakeop.Client{{
 			ID: "quickstart", Name: "Quickstart", Secret: secret,
-			RedirectURIs:           []string{appURL + auth.DefaultBasePath + "/callback"},
+			// The common callback is for the first provider, and each other one has its own.
+			RedirectURIs: []string{
+				appURL + auth.DefaultBasePath + "/callback", appURL + auth.DefaultBasePath + "/callback/" + id,
+			},
 			PostLogoutRedirectURIs: []string{appURL + "/"},
 		}},
 	})
