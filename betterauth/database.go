@@ -230,8 +230,12 @@ func possibleKey(s string) bool {
 	return s != "" && len(s) <= maxKey && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// addNeed notes fields that a plugin reads. The same model may be noted more than once.
+// addNeed notes fields that a plugin reads. The same model may be noted more than once. Without sessions in the database
+// the server makes no table for them.
 func (c *settings) addNeed(plugin, model string, fields ...string) {
+	if model == modelSession && !c.Secondary.inDatabase() {
+		return
+	}
 	c.needs = append(c.needs, need{plugin, model, slices.Clone(fields)})
 }
 

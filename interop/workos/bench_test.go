@@ -1,6 +1,7 @@
 package workos
 
 import (
+	"syscall"
 	"testing"
 	"time"
 
@@ -8,9 +9,9 @@ import (
 	"github.com/netscript/auth/workos/workostest"
 )
 
-// BenchmarkAuthenticate authenticates one cookie of ordinary size with the keys in hand: the SDK in its process, measured
-// by its CPU time, and this library with and without its memory of verified cookies. x-sdk is how many times as fast it
-// is. One side works at a time; pin the run to one core (taskset) to compare cores.
+// BenchmarkAuthenticate authenticates one cookie of ordinary size with the keys in hand: the SDK in its process, and this
+// library with and without its memory of verified cookies. x-sdk is how many of ours fit into the CPU time of one of the
+// SDK's, all threads counted: on a machine that others use, the time on the wall says little.
 func BenchmarkAuthenticate(b *testing.B) {
 	r := newRig(b, workos.Config{})
 	d, err := r.server.SignIn(workostest.Person{
@@ -25,29 +26,40 @@ func BenchmarkAuthenticate(b *testing.B) {
 		b.Fatal(err)
 	}
 	var theirs struct{ NanosecondsPerOperation float64 }
-	for range 2 { // the first lets the SDK's code get warm
-		if err := r.sdk.do("bench", map[string]any{"cookie": cookie.Value, "milliseconds": 1500}, &theirs); err != nil {
-			b.Fatal(err)
-		}
-	}
 	b.Run("sdk", func(b *testing.B) {
 		for b.Loop() {
 		}
-		b.ReportMetric(theirs.NanosecondsPerOperation, "ns/op")
+		for range 2 { // the first lets the SDK's code get warm
+			if err := r.sdk.do("bench", map[string]any{"cookie": cookie.Value, "milliseconds": 1500}, &theirs); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(theirs.NanosecondsPerOperation, "cpu-ns/op")
+		b.ReportMetric(0, "ns/op")
 	})
 	for name, cached := range map[string]int{"verified": -1, "remembered": 0} {
 		b.Run(name, func(b *testing.B) {
 			backend, req := r.newBackend(b, workos.Config{CachedSessions: cached}), request(cookie.Value)
 			b.ReportAllocs()
 			n := 0
-			start := time.Now()
+			start := cpuTime()
 			for b.Loop() {
 				if _, err := backend.Authenticate(req); err != nil {
 					b.Fatal(err)
 				}
 				n++
 			}
-			b.ReportMetric(theirs.NanosecondsPerOperation*float64(n)/float64(time.Since(start)), "x-sdk")
+			b.ReportMetric(float64(cpuTime()-start)/float64(n), "cpu-ns/op")
+			b.ReportMetric(theirs.NanosecondsPerOperation*float64(n)/float64(cpuTime()-start), "x-sdk")
 		})
 	}
+}
+
+// cpuTime is what this process has used of its processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
