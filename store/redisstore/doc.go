@@ -51,4 +51,7 @@
 // A reply belongs to a command by its place in the connection's stream, as always in Redis. A store cannot tell whether
 // a server or proxy that has lost count sent somebody else's record; what is kept in the store must prove by itself
 // which record it is. kvoauth's records do: they are sealed together with their name.
+//
+// One thing of that kind ends the whole process: the client library panics when a reply comes that no command is waiting
+// for. Redis sends none. Whoever can write into the connection can, so use TLS where the network is shared.
 package redisstore
