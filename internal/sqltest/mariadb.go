@@ -30,7 +30,9 @@ func (m mariadb) serve(dir string, port int) *exec.Cmd {
 		"--innodb-flush-log-at-trx-commit=2", "--character-set-server=utf8mb4")
 }
 
-func (m mariadb) open(addr, name string) (*sql.DB, error) { return sql.Open("mysql", m.dsn(addr, name)) }
+func (m mariadb) open(addr, name string) (*sql.DB, error) {
+	return sql.Open("mysql", m.dsn(addr, name))
+}
 
 func (mariadb) dsn(addr, name string) string {
 	return "root@tcp(" + addr + ")/" + name + "?parseTime=true"

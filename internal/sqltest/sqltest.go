@@ -230,7 +230,7 @@ func (s *Server) signal(t testing.TB, sig syscall.Signal) {
 func stopped(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is well-formed
 	for _, thread := range threads {
-		data, err := os.ReadFile(thread)
+		data, err := os.ReadFile(thread) //nolint:gosec // under /proc
 		if err != nil {
 			continue // it has ended
 		}

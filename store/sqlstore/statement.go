@@ -85,7 +85,7 @@ func (s *statement) exec(ctx context.Context, db *sql.DB, prepare bool, a *argum
 	var err error
 	if prepare {
 		var stmt *sql.Stmt
-		if stmt, err = s.prepare(ctx, db); err == nil {
+		if stmt, err = s.prepare(ctx, db); err == nil { //nolint:sqlclosecheck // kept as long as the store
 			result, err = stmt.ExecContext(ctx, s.values(a)...)
 		}
 	} else {
@@ -103,7 +103,7 @@ func (s *statement) query(ctx context.Context, db *sql.DB, prepare bool, a *argu
 	var rows *sql.Rows
 	if prepare {
 		var stmt *sql.Stmt
-		if stmt, err = s.prepare(ctx, db); err == nil {
+		if stmt, err = s.prepare(ctx, db); err == nil { //nolint:sqlclosecheck // kept as long as the store
 			rows, err = stmt.QueryContext(ctx, s.values(a)...)
 		}
 	} else {
@@ -137,7 +137,7 @@ func (s *statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error) 
 	if s.prepared.CompareAndSwap(nil, stmt) {
 		return stmt, nil
 	}
-	_ = stmt.Close()
+	_ = stmt.Close() //nolint:sqlclosecheck // only here: another call was quicker
 	return s.prepared.Load(), nil
 }
 

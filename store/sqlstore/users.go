@@ -74,7 +74,7 @@ var (
 func (u *Users) SignIn(ctx context.Context, a store.Account) (userID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
-	s, err := newSignIn(u, ctx, a)
+	s, err := u.begin(ctx, a)
 	if err != nil {
 		return "", err
 	}
@@ -88,7 +88,7 @@ func (u *Users) SignIn(ctx context.Context, a store.Account) (userID string, err
 func (u *Users) Link(ctx context.Context, userID string, a store.Account) (linked bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
-	s, err := newSignIn(u, ctx, a)
+	s, err := u.begin(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -104,7 +104,8 @@ type signIn struct {
 	now                   time.Time
 }
 
-func newSignIn(u *Users, ctx context.Context, a store.Account) (*signIn, error) {
+// begin prepares a call of SignIn or Link.
+func (u *Users) begin(ctx context.Context, a store.Account) (*signIn, error) {
 	if a.ProviderID == "" || a.AccountID == "" {
 		return nil, errors.New("sqlstore: an account has a ProviderID and an AccountID")
 	}
