@@ -101,12 +101,12 @@ func logFailure(l *slog.Logger, r *http.Request, op string, err error) {
 
 // levelOf follows who has to act: nobody, the client, the operator.
 func levelOf(class error) slog.Level {
-	switch class {
-	case ErrUnauthenticated:
+	switch {
+	case errors.Is(class, ErrUnauthenticated):
 		return slog.LevelDebug
-	case ErrRejected:
+	case errors.Is(class, ErrRejected):
 		return slog.LevelInfo
-	case errors.ErrUnsupported:
+	case errors.Is(class, errors.ErrUnsupported):
 		return slog.LevelWarn
 	}
 	return slog.LevelError

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 )
@@ -57,7 +58,7 @@ func (h *Handler) whoIs(w http.ResponseWriter, r *http.Request, op string) (*Aut
 		setCookies(w, a.Cookies)
 		return a, true
 	}
-	if _, class := classify(err); class != ErrUnauthenticated {
+	if _, class := classify(err); !errors.Is(class, ErrUnauthenticated) {
 		h.fail(w, r, failure{op: op, err: err})
 		return nil, false
 	}

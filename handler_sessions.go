@@ -2,6 +2,7 @@ package auth
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -75,7 +76,7 @@ func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
 	}
 	setCookies(w, own.Cookies)
 	s, err := h.admin.SessionByID(r.Context(), id)
-	if _, class := classify(err); err != nil && class != ErrUnauthenticated {
+	if _, class := classify(err); err != nil && !errors.Is(class, ErrUnauthenticated) {
 		h.fail(w, r, failure{op: op, err: err})
 		return
 	}
@@ -119,7 +120,7 @@ func (h *Handler) ownSession(w http.ResponseWriter, r *http.Request, op string) 
 
 // notTheCaller keeps an administrative error from being read as a verdict on the caller, who is authenticated.
 func notTheCaller(err error) error {
-	if _, class := classify(err); class == ErrUnauthenticated {
+	if _, class := classify(err); errors.Is(class, ErrUnauthenticated) {
 		return undecided{err}
 	}
 	return err

@@ -64,7 +64,7 @@ func (g Guard) OptionalAuth(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), a)))
 			return
 		}
-		if _, class := classify(err); class != ErrUnauthenticated {
+		if _, class := classify(err); !errors.Is(class, ErrUnauthenticated) {
 			g.refuse(w, r, err)
 			return
 		}
@@ -91,7 +91,7 @@ func (g Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		logFailure(g.Logger, r, "guard", err)
 	}
 	setCookies(w, errorCookies(err))
-	if _, class := classify(err); class == ErrUnauthenticated && g.leadsToSignIn(r) {
+	if _, class := classify(err); errors.Is(class, ErrUnauthenticated) && g.leadsToSignIn(r) {
 		(&Redirect{Location: g.SignInPath + returnTo(r.URL.RequestURI())}).ServeHTTP(w, r)
 		return
 	}
@@ -156,7 +156,7 @@ func authenticate(a AuthenticatorPort, r *http.Request) (*Authentication, error)
 	}
 	got, err := a.Authenticate(r)
 	if err != nil {
-		if _, class := classify(err); class == ErrUnauthenticated {
+		if _, class := classify(err); errors.Is(class, ErrUnauthenticated) {
 			return nil, err
 		}
 		return nil, undecided{err}

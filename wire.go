@@ -78,12 +78,12 @@ func classify(err error) (code Code, class error) {
 
 // kindOf maps an error to its answer. What is not known here could not be decided.
 func kindOf(class error, code Code) wireKind {
-	switch class {
-	case ErrUnauthenticated:
+	switch {
+	case errors.Is(class, ErrUnauthenticated):
 		return wireUnauthorized
-	case errors.ErrUnsupported:
+	case errors.Is(class, errors.ErrUnsupported):
 		return wireProviderError
-	case ErrRejected:
+	case errors.Is(class, ErrRejected):
 		return rejectedKind(code)
 	}
 	switch code {

@@ -207,7 +207,7 @@ func (b *Backend) end(ctx context.Context, d digest) error {
 	b.cache.drop(d)
 	rec, err := b.openRecord(d, sealed)
 	if err != nil {
-		return nil // it was no session of ours
+		return nil //nolint:nilerr // it was no session of ours, and is gone
 	}
 	_ = b.index(rec.UserID, sealed).remove(ctx, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})

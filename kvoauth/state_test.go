@@ -1,6 +1,7 @@
 package kvoauth_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -213,7 +214,7 @@ func (m *model) refreshNow(s *oracle) {
 	case maybe:
 		s.ended = s.ended || err != nil && s.tokens
 	case !live || s.tokens && !s.grant:
-		if auth.CodeOf(err).Class() != auth.ErrUnauthenticated {
+		if !errors.Is(err, auth.ErrUnauthenticated) {
 			m.fail("refresh of a session that is dead or has no grant: %v", err)
 		}
 		s.ended = true

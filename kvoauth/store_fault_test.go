@@ -2,6 +2,7 @@ package kvoauth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -126,7 +127,7 @@ func (c *faultCase) finish(previous string) {
 	var result *auth.CallbackResult
 	err := c.during(func(ctx context.Context) (err error) {
 		result, err = c.HandleCallback(r.WithContext(ctx), p)
-		if e, ok := err.(*auth.Error); ok {
+		if e, ok := errors.AsType[*auth.Error](err); ok {
 			plain := *e
 			plain.Cookies = nil // those of the transaction, which counts as used
 			err = &plain

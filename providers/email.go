@@ -33,7 +33,7 @@ func (p Provider) emailVerified(doc map[string]any) bool {
 	if path == "" {
 		return false
 	}
-	v, _ := lookup(doc, path)
+	v := lookup(doc, path)
 	return v == true || v == "true" && p.Mapping.InsecureEmailVerifiedString
 }
 

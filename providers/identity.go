@@ -133,7 +133,7 @@ func (p Provider) fromUserInfo(doc map[string]any, emails []byte) (Identity, err
 	if path == "" {
 		path = "sub"
 	}
-	value, _ := lookup(doc, path)
+	value := lookup(doc, path)
 	subject, ok := subjectOf(value)
 	if !ok {
 		return Identity{}, ErrSubject
@@ -177,7 +177,7 @@ func (m Mapping) pick(doc map[string]any) map[string]any {
 	claims := make(map[string]any)
 	for name, paths := range m.Claims {
 		for _, path := range paths {
-			v, _ := lookup(doc, path)
+			v := lookup(doc, path)
 			if value, ok := claimValue(name, v); ok {
 				claims[name] = value
 				break
@@ -193,7 +193,7 @@ func (m Mapping) pick(doc map[string]any) map[string]any {
 	}
 	if m.PictureTemplate != "" {
 		url, ok := expand(m.PictureTemplate, func(path string) (string, bool) {
-			v, _ := lookup(doc, path)
+			v := lookup(doc, path)
 			return subjectOf(v)
 		})
 		if ok {

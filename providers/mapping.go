@@ -91,8 +91,8 @@ func (m Mapping) emailVerifiedPath(kind Kind) string {
 	return m.EmailVerified
 }
 
-// lookup follows path through v; false if it leads nowhere or to null.
-func lookup(v any, path string) (any, bool) {
+// lookup follows path through v; nil if it leads nowhere or to null.
+func lookup(v any, path string) any {
 	for name := range strings.SplitSeq(path, ".") {
 		switch node := v.(type) {
 		case map[string]any:
@@ -100,14 +100,14 @@ func lookup(v any, path string) (any, bool) {
 		case []any:
 			i, err := strconv.Atoi(name)
 			if err != nil || i < 0 || i >= len(node) {
-				return nil, false
+				return nil
 			}
 			v = node[i]
 		default:
-			return nil, false
+			return nil
 		}
 	}
-	return v, v != nil
+	return v
 }
 
 // expand replaces every {path} in template by its value and returns the result if it is an https URL.

@@ -10,9 +10,9 @@ import (
 type Kind string
 
 const (
-	// OIDC: an OpenID provider. It issues ID tokens, and their verified claims are the identity.
+	// OIDC is an OpenID provider. It issues ID tokens, and their verified claims are the identity.
 	OIDC Kind = "oidc"
-	// OAuth: an OAuth 2.0 server without ID tokens. The answer of its UserInfo endpoint is the identity.
+	// OAuth is an OAuth 2.0 server without ID tokens. The answer of its UserInfo endpoint is the identity.
 	OAuth Kind = "oauth"
 )
 
@@ -20,6 +20,7 @@ const (
 // a secret is configured, ClientAuthNone otherwise.
 type ClientAuth string
 
+// The ways to authenticate.
 const (
 	ClientSecretBasic ClientAuth = "client_secret_basic" // RFC 6749 section 2.3.1, HTTP Basic
 	ClientSecretPost  ClientAuth = "client_secret_post"  // RFC 6749 section 2.3.1, form parameters
