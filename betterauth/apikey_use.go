@@ -61,8 +61,8 @@ func newKeyStatements(d *database) *keyStatements {
 	s := d.newSelection()
 	d.add(s, "k", modelAPIKey, apiKeyFields...)
 	from := "SELECT " + s.String() + " FROM " + table + " k WHERE "
-	q.byKey = statement{s, from + d.column("k", modelAPIKey, "key") + " = " + d.dialect.textParameter()}
-	q.byID = statement{s, from + d.column("k", modelAPIKey, "id") + " = ?"}
+	q.byKey = d.statement(s, from+d.column("k", modelAPIKey, "key")+" = "+d.dialect.textParameter())
+	q.byID = d.statement(s, from+d.column("k", modelAPIKey, "id")+" = ?")
 	own := " WHERE " + col("id") + " = ?"
 	update := func(set, guard string) string { return "UPDATE " + table + " SET " + set + own + guard }
 	q.remove = "DELETE FROM " + table + own
@@ -238,7 +238,7 @@ func (b *Backend) readKey(ctx context.Context, q statement, value string, want f
 		return nil, nil
 	}
 	var found *keyRow
-	err := b.db.query(ctx, "read API key", q.selection, q.text, []any{value}, func(r row) error {
+	err := b.db.query(ctx, "read API key", q, []any{value}, func(r row) error {
 		if k := b.scanKey(r.source("k")); found == nil && k.info.ID != "" && want(k) {
 			found = k
 		}

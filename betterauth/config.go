@@ -151,6 +151,9 @@ func (c Config) validate() (*settings, error) {
 	s.UserFields, s.SessionFields = slices.Clone(c.UserFields), slices.Clone(c.SessionFields)
 	s.sessionColumns = slices.Concat(sessionCore, s.SessionFields)
 	s.userColumns = slices.Concat(userCore, s.UserFields)
+	if s.CookieCache != nil && s.CookieCache.Write {
+		s.userColumns = append(s.userColumns, userTimes...)
+	}
 	s.addNeed("better-auth", modelSession, s.sessionColumns...)
 	s.addNeed("better-auth", modelUser, s.userColumns...)
 	errs.add(s.configurePlugins()...)

@@ -1,6 +1,8 @@
 package betterauth
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -150,7 +152,11 @@ func (s *secrets) openCompact(data string) *cachedRecord {
 	if err != nil || !s.authentic(payload+`,"expiresAt":`+string(outer["expiresAt"])+"}", mac) {
 		return nil
 	}
-	return parseCache(outer["session"], expires)
+	r := cacheOf(outer["session"])
+	if r != nil {
+		r.expiresAt = expires
+	}
+	return r
 }
 
 // openJWT opens a JWT signed with HS256 and the secret. Its expiry has no tolerance.
@@ -171,8 +177,8 @@ func (s *secrets) openJWT(data string, now time.Time) *cachedRecord {
 	if err != nil {
 		return nil
 	}
-	r := parseCache(plain, 0)
-	if r == nil || !r.takeExpiry(plain) || r.expiresAt/1000 <= now.Unix() {
+	r := cacheOf(plain)
+	if r == nil || r.expiresAt/1000 <= now.Unix() {
 		return nil
 	}
 	return r
@@ -193,33 +199,39 @@ func (s *secrets) openJWE(data string) *cachedRecord {
 		if err != nil {
 			continue
 		}
-		if r := parseCache(plain, 0); r != nil && r.takeExpiry(plain) {
-			return r
-		}
-		return nil
+		return cacheOf(plain)
 	}
 	return nil
 }
 
-// parseCache reads what all strategies carry, and checks it as the server does.
-func parseCache(plain []byte, expires int64) *cachedRecord {
-	members, err := strictjson.Object(plain, maxSessionData)
-	if err != nil {
+// cacheOf reads what all strategies carry, and checks it as the server does. The text is the server's own: its signature
+// was verified.
+func cacheOf(authentic []byte) *cachedRecord {
+	decoder := json.NewDecoder(bytes.NewReader(authentic))
+	decoder.UseNumber()
+	var members map[string]any
+	if decoder.Decode(&members) != nil {
 		return nil
 	}
-	r := &cachedRecord{session: objectOf(members["session"]), user: objectOf(members["user"]), version: "1", expiresAt: expires}
-	if raw, ok := members["version"]; ok {
-		var version *string
-		if json.Unmarshal(raw, &version) != nil || version == nil {
+	return cacheOfMembers(members)
+}
+
+func cacheOfMembers(members map[string]any) *cachedRecord {
+	r := &cachedRecord{version: "1"}
+	r.session, _ = members["session"].(map[string]any)
+	r.user, _ = members["user"].(map[string]any)
+	if v, ok := members["version"]; ok {
+		version, ok := v.(string)
+		if !ok {
 			return nil
 		}
-		if *version != "" {
-			r.version = *version
-		}
+		r.version = cmp.Or(version, r.version)
 	}
-	var updated *float64
-	if json.Unmarshal(members["updatedAt"], &updated) != nil || updated == nil || !r.valid() {
+	if _, ok := members["updatedAt"].(json.Number); !ok || !r.valid() {
 		return nil
+	}
+	if exp, ok := seconds(members["exp"]); ok { // of a JWT
+		r.expiresAt = exp * 1000
 	}
 	if email, ok := r.user["email"].(string); ok {
 		r.user["email"] = strings.ToLower(email)
@@ -252,17 +264,6 @@ func readISO(v any) (time.Time, storedTime, bool) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	return t.UTC().Truncate(time.Millisecond), storedISO, err == nil && plausible(t)
-}
-
-// takeExpiry takes the expiry of the cache from the JWT's claim exp.
-func (r *cachedRecord) takeExpiry(plain []byte) bool {
-	members, err := strictjson.Object(plain, maxSessionData)
-	if err != nil {
-		return false
-	}
-	exp, err := strconv.ParseInt(string(members["exp"]), 10, 64)
-	r.expiresAt = exp * 1000
-	return err == nil && exp > 0 && exp < 1<<40
 }
 
 // record reads the fields, or returns nil when they are no session.

@@ -101,15 +101,18 @@ func (r row) source(alias string) source {
 }
 
 // query runs a statement and calls each for its rows.
-func (d *database) query(ctx context.Context, op string, s *selection, statement string, args []any, each func(row) error) error {
+func (d *database) query(ctx context.Context, op string, q statement, args []any, each func(row) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	rows, err := d.db.WithContext(ctx).Raw(statement, args...).Rows()
+	tx := d.db.WithContext(ctx).Set("rows", true) // Set makes a gorm.Statement of its own
+	tx.Statement.SQL.WriteString(q.bound)
+	tx.Statement.Vars = args
+	rows, err := tx.Rows()
 	if err != nil {
 		return d.unavailable(ctx, op, err)
 	}
 	defer rows.Close()
-	r := row{s, make([]any, len(s.expressions))}
+	r := row{q.selection, make([]any, len(q.selection.expressions))}
 	targets := make([]any, len(r.values))
 	for rows.Next() {
 		for i := range r.values {

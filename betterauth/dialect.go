@@ -40,8 +40,9 @@ func (d dialect) quote(identifier string) string {
 func (d dialect) timeColumn(column string) string {
 	switch d.name {
 	case postgres:
-		// Of a timestamp without time zone this takes the value as UTC, whatever TimeZone the session has.
-		return "FLOOR(CAST(EXTRACT(EPOCH FROM " + column + ") AS numeric) * 1000)::bigint"
+		// Of a timestamp without time zone this takes the value as UTC, whatever TimeZone the session has. The hundredth
+		// of a millisecond makes up for the rounding of double precision.
+		return "FLOOR(date_part('epoch', " + column + ") * 1000 + 0.01)::bigint"
 	case sqlserver:
 		return "DATEDIFF_BIG(millisecond, '1970-01-01T00:00:00', " + column + ")"
 	case mysql:

@@ -243,11 +243,9 @@ func (b *Backend) openSignedCache(ctx context.Context, data string) *cachedRecor
 	if claims["iss"] != issuer || !(&JWTConfig{Audiences: []string{cacheAudience}}).intended(claims["aud"]) {
 		return nil
 	}
-	payload := parseCache([]byte(jsonText(claims)), 0)
-	exp, ok := seconds(claims["exp"])
-	if payload == nil || !ok || claims["sub"] != payload.user["id"] || claims["sid"] != payload.session["token"] {
+	payload := cacheOfMembers(claims)
+	if payload == nil || claims["sub"] != payload.user["id"] || claims["sid"] != payload.session["token"] {
 		return nil
 	}
-	payload.expiresAt = exp * 1000
 	return payload
 }

@@ -97,7 +97,7 @@ func (b *Backend) storedKeys(ctx context.Context) ([]storedKey, error) {
 	s := b.db.newSelection()
 	b.db.add(s, "k", modelJWKS, modelFields[modelJWKS]...)
 	var list []storedKey
-	err := b.db.query(ctx, "read keys", s, "SELECT "+s.String()+" FROM "+b.db.table(modelJWKS)+" k", nil, func(r row) error {
+	err := b.db.query(ctx, "read keys", b.db.statement(s, "SELECT "+s.String()+" FROM "+b.db.table(modelJWKS)+" k"), nil, func(r row) error {
 		get := r.source("k")
 		key := storedKey{}
 		if json.Unmarshal([]byte(textOf(get("publicKey"))), &key.JSONWebKey) != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,15 +21,28 @@ type statements struct {
 	delete, deleteByUser  string
 }
 
+// statement is a query.
 type statement struct {
 	selection *selection
-	text      string
+	text      string // with question marks
+	bound     string // with the database's own placeholders
+}
+
+// statement makes a query, with its placeholders as gorm would write them: it would go through the whole text each time.
+func (d *database) statement(s *selection, text string) statement {
+	q := statement{selection: s, text: text, bound: text}
+	placeholder := map[string]string{postgres: "$", sqlserver: "@p"}[d.dialect.name]
+	for n := 1; placeholder != "" && strings.Contains(q.bound, "?"); n++ {
+		q.bound = strings.Replace(q.bound, "?", placeholder+strconv.Itoa(n), 1)
+	}
+	return q
 }
 
 // The columns that every configuration reads.
 var (
 	sessionCore = []string{"id", "expiresAt", "token", "createdAt", "updatedAt", "ipAddress", "userAgent", "userId"}
-	userCore    = []string{"id", "name", "email", "emailVerified", "image", "createdAt", "updatedAt"}
+	userCore    = []string{"id", "name", "email", "emailVerified", "image"}
+	userTimes   = []string{"createdAt", "updatedAt"} // for session_data alone
 )
 
 func newStatements(d *database, c *settings) *statements {
@@ -43,22 +57,22 @@ func newStatements(d *database, c *settings) *statements {
 		d.column("u", modelUser, "id") + " = " + d.column("s", modelSession, "userId")
 	from += d.joinMember(full, c, "s."+d.dialect.quote(d.tables[modelSession].columns["userId"]),
 		d.column("s", modelSession, "activeOrganizationId"), d.column("s", modelSession, "activeTeamId"))
-	q.byToken = statement{full, "SELECT " + full.String() + from + " WHERE " + d.column("s", modelSession, "token") + " = " + d.dialect.textParameter()}
+	q.byToken = d.statement(full, "SELECT "+full.String()+from+" WHERE "+d.column("s", modelSession, "token")+" = "+d.dialect.textParameter())
 
 	plain := d.newSelection()
 	d.add(plain, "s", modelSession, c.sessionColumns...)
 	own := "SELECT " + plain.String() + " FROM " + sessions + " s WHERE "
-	q.byUser = statement{plain, own + d.column("s", modelSession, "userId") + " = ?"}
-	q.byID = statement{plain, own + d.column("s", modelSession, "id") + " = ?"}
+	q.byUser = d.statement(plain, own+d.column("s", modelSession, "userId")+" = ?")
+	q.byID = d.statement(plain, own+d.column("s", modelSession, "id")+" = ?")
 
 	standing := d.newSelection()
 	d.add(standing, "u", modelUser, c.userColumns...)
 	from = " FROM " + users + " u" + d.joinMember(standing, c, d.column("u", modelUser, "id"), "?", "?")
-	q.standing = statement{standing, "SELECT " + standing.String() + from + " WHERE " + d.column("u", modelUser, "id") + " = ?"}
+	q.standing = d.statement(standing, "SELECT "+standing.String()+from+" WHERE "+d.column("u", modelUser, "id")+" = ?")
 
 	roles := d.newSelection()
 	d.add(roles, "r", modelOrgRole, "organizationId", "role", "permission")
-	q.roles = statement{roles, "SELECT " + roles.String() + " FROM " + d.table(modelOrgRole) + " r WHERE " + d.column("r", modelOrgRole, "organizationId") + " = ?"}
+	q.roles = d.statement(roles, "SELECT "+roles.String()+" FROM "+d.table(modelOrgRole)+" r WHERE "+d.column("r", modelOrgRole, "organizationId")+" = ?")
 
 	own = " WHERE " + session("id") + " = ? AND " + session("token") + " = " + d.dialect.textParameter()
 	q.refresh = "UPDATE " + sessions + " SET " + session("expiresAt") + " = ?, " + session("updatedAt") + " = ?" + own
@@ -96,7 +110,7 @@ func (b *Backend) byToken(ctx context.Context, token string) (*record, error) {
 		return nil, nil
 	}
 	var found *record
-	err := b.db.query(ctx, op, b.statements.byToken.selection, b.statements.byToken.text, []any{token}, func(r row) error {
+	err := b.db.query(ctx, op, b.statements.byToken, []any{token}, func(r row) error {
 		// Collations ignore case, accents and trailing spaces.
 		if !same(textOf(r.source("s")("token")), token) || found != nil && found.member != nil {
 			return nil
@@ -154,7 +168,7 @@ func (b *Backend) addRoles(ctx context.Context, m *member) error {
 	}
 	const op = "read organization roles"
 	dynamic := map[string][]Statements{}
-	err := b.db.query(ctx, op, b.statements.roles.selection, b.statements.roles.text, []any{m.organizationID}, func(r row) error {
+	err := b.db.query(ctx, op, b.statements.roles, []any{m.organizationID}, func(r row) error {
 		get := r.source("r")
 		if textOf(get("organizationId")) != m.organizationID {
 			return nil
@@ -190,7 +204,7 @@ func (b *Backend) standing(ctx context.Context, userID, organizationID, teamID s
 	var found *user
 	var m *member
 	q := b.statements.standing
-	err := b.db.query(ctx, op, q.selection, q.text, append(args, userID), func(r row) error {
+	err := b.db.query(ctx, op, q, append(args, userID), func(r row) error {
 		u, err := readUser(r.source("u"), b.db.dialect.readTime, b.conf.UserFields)
 		if err != nil || u.id != userID || m != nil {
 			return nil //nolint:nilerr // a row without an id is no user
@@ -210,7 +224,7 @@ func (b *Backend) sessionsWhere(ctx context.Context, q statement, value string, 
 		return nil, nil
 	}
 	var list []session
-	err := b.db.query(ctx, "read sessions", q.selection, q.text, []any{value}, func(r row) error {
+	err := b.db.query(ctx, "read sessions", q, []any{value}, func(r row) error {
 		s, err := readSession(r.source("s"), b.db.dialect.readTime, b.conf.SessionFields)
 		if err == nil && keep(&s) {
 			list = append(list, s)

@@ -34,8 +34,11 @@ const (
 
 // MapPrincipal implements [auth.PrincipalMapperPort].
 func (b *Backend) MapPrincipal(s *auth.Session) auth.Principal {
-	claims := maps.Clone(s.Claims)
-	delete(claims, claimNeedsRefresh)
+	claims := s.Claims
+	if _, due := claims[claimNeedsRefresh]; due {
+		claims = maps.Clone(claims)
+		delete(claims, claimNeedsRefresh)
+	}
 	return auth.Principal{Subject: s.Subject, Scopes: s.Scopes, Roles: s.Roles, Scheme: auth.SchemeCustom, Claims: claims}
 }
 
