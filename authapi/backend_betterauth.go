@@ -22,10 +22,13 @@ func (e *environ) readBetterAuth(o Options) betterAuthSettings {
 	}
 	s := betterAuthSettings{config: betterauth.Config{
 		Secret:  auth.NewSecret(secret),
-		BaseURL: e.url("BETTER_AUTH_URL", true), // its scheme tells the names of the cookies
+		BaseURL: e.url("BETTER_AUTH_URL", e.flag("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS")),
 		Plugins: e.betterAuthPlugins(),
 		Now:     o.Now,
 	}}
+	if isHTTP(s.config.BaseURL) {
+		s.config.Cookies.Security = betterauth.InsecureNever // as better-auth has it by itself
+	}
 	if o.DB == nil {
 		s.database = e.readDatabase()
 	}
@@ -48,25 +51,45 @@ func (s betterAuthSettings) open(o Options, observer auth.Observer) (auth.AuthBa
 	return backend, opened, err
 }
 
-// betterAuthPlugins are the plugins of the server that need no configuration here. One that the server does not have
+// betterAuthPlugins are the plugins of the server, each in its default configuration. One that the server does not have
 // must not be listed: its columns would be missing.
 func (e *environ) betterAuthPlugins() []betterauth.Plugin {
 	const name = "NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS"
 	var plugins []betterauth.Plugin
 	for _, id := range e.list(name) {
-		switch id {
-		case "bearer":
-			plugins = append(plugins, betterauth.Bearer())
-		case "admin":
-			plugins = append(plugins, betterauth.Admin())
-		case "organization":
-			plugins = append(plugins, betterauth.Organization())
-		default:
-			e.complain(name, "has a part that names no plugin", "list those of bearer, admin and organization that the better-auth server has")
+		plugin, ok := betterAuthPlugin(id)
+		if !ok {
+			e.complain(name, "has a part that names no plugin", "list those that the better-auth server has, of admin, anonymous, api-key, bearer, jwt, multi-session, organization, two-factor and username")
 			return nil
 		}
+		plugins = append(plugins, plugin)
 	}
 	return plugins
+}
+
+// betterAuthPlugin returns a plugin by better-auth's id of it.
+func betterAuthPlugin(id string) (betterauth.Plugin, bool) {
+	switch id {
+	case "admin":
+		return betterauth.Admin(), true
+	case "anonymous":
+		return betterauth.Anonymous(), true
+	case "api-key":
+		return betterauth.APIKey(), true
+	case "bearer":
+		return betterauth.Bearer(), true
+	case "jwt":
+		return betterauth.JWT(), true
+	case "multi-session":
+		return betterauth.MultiSession(), true
+	case "organization":
+		return betterauth.Organization(), true
+	case "two-factor":
+		return betterauth.TwoFactor(), true
+	case "username":
+		return betterauth.Username(), true
+	}
+	return nil, false
 }
 
 // cookieName is better-auth's default, which depends on the scheme of its base URL.

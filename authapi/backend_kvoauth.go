@@ -17,13 +17,13 @@ func (e *environ) readKvOAuth(o Options) kvoauth.Config {
 		Clients:           e.readClients(insecure),
 		RedirectURL:       e.redirectURL(insecure),
 		Keys:              e.keys("NETSCRIPT_AUTH_KV_OAUTH_KEY"),
-		CookieName:        e.text("NETSCRIPT_AUTH_COOKIE_NAME"),
 		DefaultReturnURL:  e.text("NETSCRIPT_AUTH_DEFAULT_RETURN_URL"),
 		ReturnOrigins:     e.list("NETSCRIPT_AUTH_RETURN_ORIGINS"),
 		HTTPClient:        o.HTTPClient,
 		Now:               o.Now,
 		InsecureAllowHTTP: insecure,
 	}
+	c.CookieName = e.cookieNameFor(c.RedirectURL)
 	if !e.has("NETSCRIPT_AUTH_KV_OAUTH_KEY") {
 		e.complain("NETSCRIPT_AUTH_KV_OAUTH_KEY", "is missing", "set it to 32 random bytes as base64url, which `authapi keygen` prints, and keep it: sessions end when it is lost")
 	}
@@ -40,6 +40,16 @@ func (e *environ) redirectURL(insecure bool) string {
 	v := e.url(name, insecure)
 	if path, _, _ := strings.Cut(v, "?"); v != "" && !strings.HasSuffix(path, basePath+"/callback") {
 		e.complain(name, "does not lead to the callback", "let it end in "+basePath+"/callback")
+	}
+	return v
+}
+
+func (e *environ) cookieNameFor(redirectURL string) string {
+	const name, prefix = "NETSCRIPT_AUTH_COOKIE_NAME", "__Host-"
+	v := e.text(name)
+	if v != "" && !isHTTP(redirectURL) && !strings.HasPrefix(v, prefix) {
+		e.complain(name, "does not begin with "+prefix, "let it, or remove it: other hosts of the domain could set a cookie of any other name")
+		return ""
 	}
 	return v
 }

@@ -14,6 +14,8 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/betterauth"
 	"github.com/netscript/auth/kvoauth"
 	"github.com/netscript/auth/providers"
 	"github.com/netscript/auth/store"
@@ -32,7 +34,7 @@ const (
 func asCheckError(err error) (*checkError, bool) { return errors.AsType[*checkError](err) }
 
 // checks are the dependencies of a backend.
-func (p plan) checks(o Options, s *storage) []check {
+func (p plan) checks(o Options, s *storage, backend auth.AuthBackendPort) []check {
 	client := checkClient(o.HTTPClient)
 	switch p.name {
 	case backendWorkOS:
@@ -42,7 +44,10 @@ func (p plan) checks(o Options, s *storage) []check {
 			return err
 		}}}
 	case backendBetterAuth:
-		return []check{{name: "database", ask: func(ctx context.Context) error { return pingDatabase(ctx, s.db) }}}
+		return []check{
+			{name: "database", ask: func(ctx context.Context) error { return pingDatabase(ctx, s.db) }},
+			{name: "schema", fresh: providerFresh, ask: func(ctx context.Context) error { return fitting(ctx, backend, s.db) }},
+		}
 	}
 	checks := []check{{name: "store", ask: func(ctx context.Context) error { return probeStore(ctx, s.kv) }}}
 	if s.sql != nil {
@@ -99,6 +104,22 @@ func migrated(ctx context.Context, db *gorm.DB) error {
 		return &checkError{"migrations_pending", "run `authapi migrate`"}
 	}
 	return nil
+}
+
+// fitting reports whether better-auth's tables are there, with the columns that the configuration needs.
+func fitting(ctx context.Context, backend auth.AuthBackendPort, db *gorm.DB) error {
+	better, ok := backend.(*betterauth.Backend)
+	if !ok {
+		return nil
+	}
+	err := better.Check(ctx)
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*auth.Error](err); ok && e.Err != nil && pingDatabase(ctx, db) == nil { // which names a table, a column or a plugin
+		return &checkError{"schema_differs", e.Err.Error() + ": see that the database is the better-auth server's, and that it has the plugins of NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS"}
+	}
+	return err
 }
 
 // discovery is what a check needs of a provider's discovery document (OpenID Connect Discovery 1.0, section 3).

@@ -81,8 +81,10 @@ func TestGoodConfigurations(t *testing.T) {
 		"what others need is wrong": kvOAuthEnv().with("WORKOS_COOKIE_PASSWORD", "short", "BETTER_AUTH_SECRET", "short", "DB_PROVIDER", "oracle"),
 		"several providers": kvOAuthEnv().with("NETSCRIPT_AUTH_PROVIDERS", "github,corp-two", "NETSCRIPT_AUTH_GITHUB_PROVIDER", "github", "NETSCRIPT_AUTH_GITHUB_CLIENT_ID", "g",
 			"NETSCRIPT_AUTH_GITHUB_CLIENT_SECRET", "g", "NETSCRIPT_AUTH_CORP_TWO_ISSUER", "https://two.example", "NETSCRIPT_AUTH_CORP_TWO_CLIENT_ID", "c"),
-		"workos":      workosEnv(),
-		"better-auth": betterAuthEnv(),
+		"workos":                      workosEnv(),
+		"better-auth":                 betterAuthEnv(),
+		"better-auth over plain HTTP": betterAuthEnv().with("BETTER_AUTH_URL", "http://localhost:3000", "NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "true"),
+		"better-auth with plugins":    betterAuthEnv().with("NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS", "admin,anonymous,api-key,bearer,jwt,multi-session,organization,two-factor,username", "BETTER_AUTH_URL", "https://app.example"),
 	}
 	for name, e := range good {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +154,9 @@ func TestBadConfigurations(t *testing.T) {
 		{"empty part of a ring", kvOAuthEnv().with(key, auth.GenerateKey().Encode()+","), []string{key}},
 		{"insecure flag", kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "yes"), []string{"NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS"}},
 		{"insecure flag in capitals", kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "TRUE"), []string{"NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS"}},
-		{"cookie name", kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "a;b"), []string{"NETSCRIPT_AUTH_COOKIE_NAME"}},
+		{"cookie name", kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "__Host-a;b"), []string{"NETSCRIPT_AUTH_COOKIE_NAME"}},
+		{"cookie without prefix", kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "sid"), []string{"NETSCRIPT_AUTH_COOKIE_NAME"}},
+		{"cookie with a weaker prefix", kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "__Secure-sid"), []string{"NETSCRIPT_AUTH_COOKIE_NAME"}},
 		{"cookie prefix over http", kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "true", "NETSCRIPT_AUTH_REDIRECT_URI", "http://localhost/api/v1/auth/callback", "NETSCRIPT_AUTH_COOKIE_NAME", "__Host-x"), []string{"NETSCRIPT_AUTH_COOKIE_NAME"}},
 		{"return origin", kvOAuthEnv().with("NETSCRIPT_AUTH_RETURN_ORIGINS", "http://app.example"), []string{"NETSCRIPT_AUTH_RETURN_ORIGINS"}},
 		{"default return URL", kvOAuthEnv().with("NETSCRIPT_AUTH_DEFAULT_RETURN_URL", "https://evil.example/"), []string{"NETSCRIPT_AUTH_DEFAULT_RETURN_URL"}},
@@ -183,6 +187,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"better-auth, nothing", env{"NETSCRIPT_AUTH_BACKEND": "better-auth"}, []string{"BETTER_AUTH_SECRET", "DATABASE_URL"}},
 		{"better-auth, short secret", betterAuthEnv().with("BETTER_AUTH_SECRET", "canary-short"), []string{"BETTER_AUTH_SECRET"}},
 		{"better-auth, engine", betterAuthEnv().with("DB_PROVIDER", "cockroachdb"), []string{"DB_PROVIDER"}},
+		{"better-auth, plain HTTP", betterAuthEnv().with("BETTER_AUTH_URL", "http://localhost:3000"), []string{"BETTER_AUTH_URL"}},
 		{"better-auth, plugin", betterAuthEnv().with("NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS", "bearer,stripe"), []string{"NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS"}},
 		{"everything at once", env{
 			"NETSCRIPT_AUTH_CLIENT_SECRET": " ", "NETSCRIPT_AUTH_REDIRECT_URI": "ftp://x", "NETSCRIPT_AUTH_ISSUER": "http://x", key: "x", "NETSCRIPT_AUTH_COOKIE_NAME": "a b",

@@ -54,5 +54,8 @@
 //	NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS  true permits plain HTTP on loopback, for development: cookies can be read
 //
 // For workos: WORKOS_API_KEY, WORKOS_CLIENT_ID and WORKOS_COOKIE_PASSWORD (32 characters or more). For better-auth:
-// DATABASE_URL, DB_PROVIDER and BETTER_AUTH_SECRET (32 characters or more).
+// DATABASE_URL, DB_PROVIDER, BETTER_AUTH_SECRET (32 characters or more), and
+//
+//	BETTER_AUTH_URL                         the better-auth server's own URL; plain HTTP only with the variable above
+//	NETSCRIPT_AUTH_BETTER_AUTH_PLUGINS      those of its plugins that matter here, by their ids, separated by commas
 package authapi

@@ -49,7 +49,7 @@ func Doctor(ctx context.Context, o Options) []Finding {
 		return d.findings
 	}
 	d.pass("configuration", "backend "+p.name+", every variable is well-formed")
-	_, opened, err := p.open(o, observers{})
+	backend, opened, err := p.open(o, observers{})
 	defer func() { _ = opened.closeAll() }()
 	if err != nil {
 		d.fail("backend", "cannot be made: "+err.Error())
@@ -60,10 +60,10 @@ func Doctor(ctx context.Context, o Options) []Finding {
 		d.kvOAuth(ctx, p, opened)
 	case backendWorkOS:
 		d.pass("cookie password", "32 characters or more")
-		d.checks(ctx, p, opened)
+		d.checks(ctx, p.checks(o, opened, backend))
 	default:
 		d.pass("secret", "32 characters or more")
-		d.checks(ctx, p, opened)
+		d.checks(ctx, p.checks(o, opened, backend))
 	}
 	return d.findings
 }
@@ -94,8 +94,8 @@ func (d *doctor) kvOAuth(ctx context.Context, p plan, s *storage) {
 }
 
 // checks runs the health checks of a backend that has nothing else to look at.
-func (d *doctor) checks(ctx context.Context, p plan, s *storage) {
-	for _, c := range p.checks(d.options, s) {
+func (d *doctor) checks(ctx context.Context, all []check) {
+	for _, c := range all {
 		d.run(ctx, c, "answers")
 	}
 }
@@ -127,14 +127,11 @@ func (d *doctor) redirect(c kvoauth.Config) {
 
 func (d *doctor) cookie(c kvoauth.Config) {
 	name := kvOAuthCookie(c)
-	switch {
-	case strings.HasPrefix(name, "__Host-"):
-		d.pass("cookie", name+", which only this host can set")
-	case isHTTP(c.RedirectURL):
+	if isHTTP(c.RedirectURL) {
 		d.pass("cookie", name+", without Secure because the redirect URI is plain HTTP")
-	default:
-		d.pass("cookie", name+", which other hosts of the domain can overwrite: a name that begins with __Host- prevents that")
+		return
 	}
+	d.pass("cookie", name+", which only this host can set, over TLS")
 }
 
 // provider looks at the issuer's discovery document and at the clock of who serves it.

@@ -70,7 +70,7 @@ func TestDoctor(t *testing.T) {
 		{"clock a little off", func(o *authapi.Options) { o.HTTPClient = &http.Client{Transport: dated(20 * time.Second)} }, kvOAuthEnv(), []string{"ok   provider default clock: differs by -"}},
 		{"plain HTTP", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "true", "NETSCRIPT_AUTH_REDIRECT_URI", "http://localhost:1/api/v1/auth/callback"),
 			[]string{"by plain HTTP", "ok   cookie: ns_session, without Secure"}},
-		{"weak cookie", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "sid"), []string{"ok   cookie: sid, which other hosts"}},
+		{"weak cookie", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_COOKIE_NAME", "sid"), []string{"FAIL NETSCRIPT_AUTH_COOKIE_NAME: does not begin with __Host-"}},
 		{"OAuth provider", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "github"), []string{"ok   provider github: has explicit endpoints"}},
 		{"configuration", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_KV_OAUTH_KEY", "canary", "PORT", "x"), []string{"FAIL NETSCRIPT_AUTH_KV_OAUTH_KEY: ", "FAIL PORT: "}},
 		{"workos", func(o *authapi.Options) { o.HTTPClient = &http.Client{Transport: page} }, workosEnv(), []string{"ok   cookie password", "FAIL workos: provider_invalid"}},

@@ -51,7 +51,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, errors.Join(err, s.storage.closeAll())
 	}
 	s.cookie = plan.cookieName()
-	s.health = newHealth(o, s.draining.Load, plan.checks(o, s.storage))
+	s.health = newHealth(o, s.draining.Load, plan.checks(o, s.storage, s.backend))
 	if s.handler, err = s.routes(telemetry); err != nil {
 		return nil, errors.Join(err, s.storage.closeAll())
 	}
