@@ -44,10 +44,6 @@ func DefaultRoles() map[string]Statements {
 // asks for.
 type permissions []Statements
 
-func (p permissions) allow(request Statements) bool {
-	return slices.ContainsFunc(p, func(s Statements) bool { return s.Allows(request) })
-}
-
 // scopes are all single permissions, as "resource:action", sorted.
 func (p permissions) scopes() []string {
 	var all []string

@@ -29,7 +29,7 @@ func TestGoldenSQL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	for name, dialector := range map[string]gorm.Dialector{
 		"postgres": postgres.New(postgres.Config{Conn: pool}), "mysql": mysql.New(mysql.Config{Conn: pool, SkipInitializeWithVersion: true}),
 		"sqlserver": sqlserver.New(sqlserver.Config{Conn: pool}), "sqlite": sqlite.Open(":memory:"),

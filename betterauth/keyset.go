@@ -101,7 +101,7 @@ func (b *Backend) storedKeys(ctx context.Context) ([]storedKey, error) {
 		get := r.source("k")
 		key := storedKey{}
 		if json.Unmarshal([]byte(textOf(get("publicKey"))), &key.JSONWebKey) != nil {
-			return nil
+			return nil //nolint:nilerr // passed over
 		}
 		key.KeyID, key.Algorithm = textOf(get("id")), textOf(get("alg"))
 		if key.Algorithm == "" {

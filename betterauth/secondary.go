@@ -171,7 +171,7 @@ func (b *Backend) references(ctx context.Context, userID string, now time.Time) 
 	}
 	var list []reference
 	if json.Unmarshal([]byte(value), &list) != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // as at the server, which starts a new list
 	}
 	return slices.DeleteFunc(list, func(r reference) bool { return r.ExpiresAt <= now.UnixMilli() }), nil
 }
