@@ -13,8 +13,10 @@ import (
 // readKvOAuth returns the configuration of the kv-oauth backend. The store comes later.
 func (e *environ) readKvOAuth(o Options) kvoauth.Config {
 	insecure := e.flag("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS")
+	clients, primary := e.readClients(insecure)
 	c := kvoauth.Config{
-		Clients:           e.readClients(insecure),
+		Clients:           clients,
+		PrimaryProvider:   primary,
 		RedirectURL:       e.redirectURL(insecure),
 		Keys:              e.keys("NETSCRIPT_AUTH_KV_OAUTH_KEY"),
 		DefaultReturnURL:  e.text("NETSCRIPT_AUTH_DEFAULT_RETURN_URL"),

@@ -45,6 +45,8 @@
 //	NETSCRIPT_AUTH_PROVIDER_DISPLAY_NAME
 //	NETSCRIPT_AUTH_PROVIDERS                names of further providers, separated by commas; the variables of one called
 //	                                        corp are NETSCRIPT_AUTH_CORP_CLIENT_ID and so on
+//	NETSCRIPT_AUTH_PRIMARY_PROVIDER         the id of the one whose subjects are used as they are; the provider of the
+//	                                        plain variables, if there is one. Never change it: it says who users are
 //	NETSCRIPT_AUTH_COOKIE_NAME              __Host-ns_session
 //	NETSCRIPT_AUTH_RETURN_ORIGINS           further origins that a sign-in may lead back to, separated by commas
 //	NETSCRIPT_AUTH_DEFAULT_RETURN_URL       /

@@ -2,6 +2,7 @@ package authapi
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/netscript/auth"
@@ -12,12 +13,13 @@ import (
 const variablePrefix = "NETSCRIPT_AUTH_"
 
 // readClients returns the providers of kv-oauth: the one of the plain variables, and those that NETSCRIPT_AUTH_PROVIDERS
-// names. Where something is wrong it says so and goes on, to find everything.
-func (e *environ) readClients(insecure bool) []kvoauth.Client {
+// names. Where something is wrong it says so and goes on, to find everything. primary is the id of the one whose subjects
+// are used as they are.
+func (e *environ) readClients(insecure bool) (clients []kvoauth.Client, primary string) {
 	names := e.list(variablePrefix + "PROVIDERS")
-	var clients []kvoauth.Client
 	if len(names) == 0 || e.has(variablePrefix+"CLIENT_ID") || e.has(variablePrefix+"PROVIDER") || e.has(variablePrefix+"ISSUER") {
 		clients = append(clients, e.readClient(variablePrefix, "default", insecure))
+		primary = clients[0].Provider.ID
 	}
 	for _, name := range names {
 		if !plainName(name) {
@@ -34,7 +36,26 @@ func (e *environ) readClients(insecure bool) []kvoauth.Client {
 		}
 		seen[c.Provider.ID] = true
 	}
-	return clients
+	return clients, e.primaryProvider(primary, clients)
+}
+
+// primaryProvider is the provider that came first in the life of the application. It is never chosen by the order of a
+// list: changing that would change who everybody is.
+func (e *environ) primaryProvider(plain string, clients []kvoauth.Client) string {
+	const name = variablePrefix + "PRIMARY_PROVIDER"
+	v := e.text(name)
+	switch {
+	case v != "" && !slices.ContainsFunc(clients, func(c kvoauth.Client) bool { return c.Provider.ID == v }):
+		e.complain(name, "is the id of no provider", "set it to the id of the one that came first, whose users keep their subjects")
+	case v != "":
+		return v
+	case plain == "" && len(clients) > 1 && !e.has(name):
+		e.complain(name, "is missing", "set it to the id of the provider that came first, whose users keep their subjects")
+	}
+	if plain == "" && len(clients) > 0 {
+		return clients[0].Provider.ID
+	}
+	return plain
 }
 
 func plainName(s string) bool {
