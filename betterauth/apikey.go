@@ -50,6 +50,9 @@ func (apiKeyPlugin) id() string { return "api-key" }
 type apiKeySettings struct{ configs []APIKeyConfig }
 
 func (p apiKeyPlugin) configure(s *settings) error {
+	if s.DB == nil {
+		return errors.New("keys are in the database, and there is none")
+	}
 	configs := slices.Clone(p.configs)
 	if len(configs) == 0 {
 		configs = []APIKeyConfig{{}}

@@ -148,6 +148,9 @@ func TestSignedCache(t *testing.T) {
 	for name, change := range map[string]func(map[string]any){
 		"issuer": func(c map[string]any) { c["iss"] = "https://evil.test" }, "audience": func(c map[string]any) { c["aud"] = testBaseURL },
 		"subject": func(c map[string]any) { c["sub"] = "v" }, "session": func(c map[string]any) { c["sid"] = "other" },
+		"two users": func(c map[string]any) {
+			c["sub"], c["user"] = "v", map[string]any{"id": "v", "email": "u@example.test", "name": "U"}
+		},
 		"expired": func(c map[string]any) { c["exp"] = r.clock.now().Unix() - 1 }, "no expiry": func(c map[string]any) { delete(c, "exp") },
 	} {
 		if ask(typ, change) == nil {

@@ -31,7 +31,11 @@ func TestConfigErrors(t *testing.T) {
 		"Secondary.Storage":       func(c *betterauth.Config) { c.Secondary = &betterauth.Secondary{} },
 		"CookieCache.Strategy":    func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{Strategy: 4} },
 		"CookieCache.JWKS is for": func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{JWKS: true} },
-		"CookieCache.MaxAge":      func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{MaxAge: time.Millisecond} },
+		"Stateless excludes DB":   func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{Stateless: true} },
+		"keys are in the database": func(c *betterauth.Config) {
+			c.DB, c.CookieCache, c.Plugins = nil, &betterauth.CookieCache{Stateless: true}, []betterauth.Plugin{betterauth.APIKey()}
+		},
+		"CookieCache.MaxAge": func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{MaxAge: time.Millisecond} },
 		"CookieCache.Version": func(c *betterauth.Config) {
 			c.CookieCache = &betterauth.CookieCache{Version: "2", VersionOf: func(_, _ map[string]any) string { return "" }}
 		},

@@ -57,8 +57,8 @@ const defaultCacheAge = 5 * time.Minute
 
 func (c *CookieCache) check(s *settings) error {
 	if c.Stateless {
-		if s.Secondary != nil || c.JWKS {
-			return errors.New("CookieCache.Stateless excludes Secondary and JWKS")
+		if s.DB != nil || s.Secondary != nil || c.JWKS {
+			return errors.New("CookieCache.Stateless excludes DB, Secondary and JWKS")
 		}
 		c.Strategy, c.Write = JWEStrategy, true
 		if c.MaxAge == 0 {

@@ -29,4 +29,10 @@
 //   - Secrets of fewer than 32 characters, and better-auth's own default secret, are refused.
 //
 // Claims never hold the session's token.
+//
+// # What is not here
+//
+// API keys are read from the database, not from secondary storage. A list of sessions does not ask for a fresh session
+// (session.freshAge). A session that customSession changes is the server's alone. A user name or a password is never
+// checked here, and permissions of the admin plugin's roles are the application's to map.
 package betterauth

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,3 +101,5 @@ func (r *rig) storedSession(storage *memoryStorage, name string) *http.Request {
 	storage.values["active-sessions-"+userID] = stored{string(text), 7 * 24 * 3600}
 	return cookied(token)
 }
+
+func contains(s, part string) bool { return strings.Contains(s, part) }

@@ -239,6 +239,19 @@ func TestAPIKeyRefills(t *testing.T) {
 	})
 }
 
+// A sign-in whose second factor is missing has a cookie, which is none of a session.
+func TestTwoFactorPending(t *testing.T) {
+	r := newRig(t, engines()[0], func(c *betterauth.Config) { c.Plugins = []betterauth.Plugin{betterauth.TwoFactor()} })
+	pending := "2fa-AbCdEfGhIjKlMnOpQrSt"
+	refused(t, r.Backend, withCookie("__Secure-better-auth.two_factor", url.QueryEscape(sign(pending))), auth.CodeNoCredential)
+	refused(t, r.Backend, cookied(pending), auth.CodeSessionNotFound)
+	request := r.signIn("alice")
+	r.exec("UPDATE [user] SET [twoFactorEnabled] = ?", true)
+	if a := admitted(t, r.Backend, request); a.Principal.Claims["twoFactorEnabled"] != true {
+		t.Errorf("claims %v", a.Principal.Claims)
+	}
+}
+
 func TestBearer(t *testing.T) {
 	r := newRig(t, engines()[0], func(c *betterauth.Config) { c.Plugins = []betterauth.Plugin{betterauth.Bearer()} })
 	alice, bob := r.session(r.user("alice"), nil), r.session(r.user("bob"), nil)

@@ -20,10 +20,7 @@ func (b *Backend) skipsRefresh(r *http.Request) bool {
 // mayWrite reports whether this request may extend or delete a session.
 func (b *Backend) mayWrite(r *http.Request) bool {
 	o := &b.conf.Session
-	if o.Refresh != RefreshWrite || b.conf.CookieCache != nil && b.conf.CookieCache.Stateless {
-		return false
-	}
-	return !o.DeferRefresh || r.Method == http.MethodPost
+	return o.Refresh == RefreshWrite && (!o.DeferRefresh || r.Method == http.MethodPost)
 }
 
 // dropExpired deletes an expired session that was presented. Nobody depends on it: the expiry is what refuses it.

@@ -1,10 +1,12 @@
 package betterauth_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +137,42 @@ func TestStoredSessions(t *testing.T) {
 			}})
 		})
 	}
+}
+
+// TestStoredByHand reads what the server gave to a storage that its owner wrote, which has no prefix.
+func TestStoredByHand(t *testing.T) {
+	text, err := os.ReadFile("testdata/secondary-raw.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Config vectorConfig
+		Cases  []struct {
+			NowMS int64 `json:"now_ms"`
+			Calls [][]any
+		}
+	}
+	if err := json.Unmarshal(text, &file); err != nil || len(file.Cases) != 1 {
+		t.Fatal(err)
+	}
+	storage := newMemoryStorage()
+	for _, call := range file.Cases[0].Calls {
+		storage.values[call[1].(string)] = stored{call[2].(string), int(call[3].(float64))}
+	}
+	const token = "W1GyCUHzZPEhEWHmH6tyLIag37GmipMy"
+	b := newBackend(t, betterauth.Config{
+		DB: openSQLite(t).DB, Secret: auth.NewSecret(testSecret), Now: func() time.Time { return time.UnixMilli(file.Cases[0].NowMS) },
+		Secondary: &betterauth.Secondary{Storage: storage, InsecureSkipUserCheck: true},
+	})
+	a := admitted(t, b, cookied(token))
+	if a.Session.ID != "t5QcgfbmlwRrcD6jBbdaJmTRaBTO7d38" || a.Principal.Claim("email") != "alice@example.com" {
+		t.Errorf("session %+v", a.Session)
+	}
+	if list, err := b.ListSessions(t.Context(), a.Session.UserID); err != nil || len(list) != 1 {
+		t.Errorf("%d sessions, %v", len(list), err)
+	}
+	storage.values["another"] = storage.values[token]
+	refused(t, b, cookied("another"), auth.CodeSessionNotFound)
 }
 
 // A preserved row is kept for the record, and decides nothing.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -248,6 +249,24 @@ func (e *vectorEnv) compareAfter(t *testing.T, c *vectorCase) {
 			want = c.RedisBefore
 		}
 		e.redis.compare(t, want, c.RedisAfter != nil)
+	}
+}
+
+func (e *vectorEnv) askMemberRole(t *testing.T, c *vectorCase) {
+	e.prepare(t, c)
+	a, err := e.backend.Authenticate(vectorRequest(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body struct{ Role string }
+	_ = json.Unmarshal(c.Response.Body, &body)
+	var roles []string
+	list, _ := a.Principal.Claims["organizationRoles"].([]any)
+	for _, role := range list {
+		roles = append(roles, fmt.Sprint(role))
+	}
+	if got := strings.Join(roles, ","); got != body.Role { // empty when the server refuses to say
+		t.Errorf("roles %q, want %q", got, body.Role)
 	}
 }
 
