@@ -164,6 +164,21 @@ func TestDeadlocksForEver(t *testing.T) {
 	r.sent()
 }
 
+// TestTTL rounds up to whole milliseconds: a record must not expire before its time.
+func TestTTL(t *testing.T) {
+	for ttl, want := range map[time.Duration]int64{
+		1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, 1500 * time.Microsecond: 2, time.Hour: 3_600_000, 1<<63 - 1: 9223372036855,
+	} {
+		r := mocked(t, "postgres")
+		s := newStore(t, r.db, sqlstore.Config{})
+		r.mock.ExpectExec("").WithArgs("k", []byte("v"), sqlmock.AnyArg(), want).WillReturnResult(sqlmock.NewResult(0, 1))
+		if err := s.Set(t.Context(), "k", []byte("v"), ttl); err != nil {
+			t.Errorf("%d: %v", ttl, err)
+		}
+		r.sent()
+	}
+}
+
 // TestCreateMeetsARow is the other answer to an insertion on MySQL; elsewhere the statement itself knows.
 func TestCreateMeetsARow(t *testing.T) {
 	for _, engine := range engines {
