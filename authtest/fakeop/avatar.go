@@ -2,6 +2,7 @@ package fakeop
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"hash/fnv"
@@ -48,18 +49,51 @@ func (p *Provider) avatar(c *call) *Response {
 	}}
 }
 
+// initials returns the first letters of the first and the last word of the name. What stands in brackets in it, such as a
+// nickname or a company, is no part of it.
 func (u *User) initials() string {
-	words := strings.Fields(u.Name)
-	if len(words) == 0 {
-		words = []string{u.Subject}
+	name := cmp.Or(u.Name, u.Subject)
+	for _, text := range []string{outsideBrackets(name), name, u.Subject} {
+		if letters := firstLetters(text); len(letters) > 0 {
+			if len(letters) > 2 {
+				letters = []rune{letters[0], letters[len(letters)-1]}
+			}
+			return string(letters)
+		}
 	}
-	if len(words) > 2 {
-		words = []string{words[0], words[len(words)-1]}
+	r, _ := utf8.DecodeRuneInString(name)
+	return string(r)
+}
+
+// firstLetters returns the first letter or digit of each word that has one, as a capital.
+func firstLetters(text string) []rune {
+	var letters []rune
+	for word := range strings.FieldsSeq(text) {
+		if i := strings.IndexFunc(word, isAlphanumeric); i >= 0 {
+			r, _ := utf8.DecodeRuneInString(word[i:])
+			letters = append(letters, unicode.ToUpper(r))
+		}
 	}
-	var b strings.Builder
-	for _, w := range words {
-		r, _ := utf8.DecodeRuneInString(w)
-		b.WriteRune(unicode.ToUpper(r))
-	}
-	return b.String()
+	return letters
+}
+
+func isAlphanumeric(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// outsideBrackets returns text without what is in round or square brackets.
+func outsideBrackets(text string) string {
+	depth := 0
+	return strings.Map(func(r rune) rune {
+		switch r {
+		case '(', '[':
+			depth++
+			return ' '
+		case ')', ']':
+			depth = max(0, depth-1)
+			return ' '
+		}
+		if depth > 0 {
+			return -1
+		}
+		return r
+	}, text)
 }

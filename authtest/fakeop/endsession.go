@@ -29,7 +29,7 @@ func (p *Provider) endSession(c *call) *Response {
 func (p *Provider) afterSignOut(client *Client, params url.Values) *Response {
 	uri := params.Get("post_logout_redirect_uri")
 	if uri == "" {
-		return p.message(http.StatusOK, "Signed out", "You are signed out of the test provider.")
+		return p.message(http.StatusOK, "Signed out", "You are signed out of "+p.cfg.Name+".")
 	}
 	if !slices.Contains(client.PostLogoutRedirectURIs, uri) {
 		return p.message(http.StatusBadRequest, "Signed out", "The post_logout_redirect_uri is not registered for this application.")

@@ -124,6 +124,35 @@ func TestAvatar(t *testing.T) {
 	}
 }
 
+func TestAvatarInitials(t *testing.T) {
+	tests := []struct{ name, subject, want string }{
+		{"Ada Lindqvist", "1", "AL"},
+		{"ada", "1", "A"},
+		{"Ada (Acme)", "1", "A"},
+		{"Ada Lindqvist (Acme GmbH) [away]", "1", "AL"},
+		{"(Dr.) Ada M. Lindqvist", "1", "AL"},
+		{"Ada(x)", "1", "A"},
+		{"Ada (never closed", "1", "A"},
+		{"Ada ) Lindqvist", "1", "AL"},
+		{"(Ada)", "1", "A"},
+		{"\"Ada\" - 'Lindqvist'", "1", "AL"},
+		{"élise 3rd", "1", "É3"},
+		{"", "ben", "B"},
+		{"...", "ben", "B"},
+		{"<&>", "-", "&lt;"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			op := newProvider(t, func(c *fakeop.Config) { c.Users[1] = fakeop.User{Subject: tt.subject, Name: tt.name} })
+			text := body(t, newBrowser(t, op).do("GET", issuer+"/avatar/"+tt.subject+".svg", nil))
+			_, after, _ := strings.Cut(text, `dominant-baseline="central">`)
+			if got, _, _ := strings.Cut(after, "</text>"); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestRotateKeys(t *testing.T) {
 	op := newProvider(t)
 	b := newBrowser(t, op)

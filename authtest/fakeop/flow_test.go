@@ -208,6 +208,24 @@ func TestLoginPage(t *testing.T) {
 	}
 }
 
+func TestName(t *testing.T) {
+	tests := []struct{ name, title, brand string }{
+		{"", "Sign in - Test provider", "Test provider"},
+		{"Acme <ID>", "Sign in - Acme &lt;ID&gt;", "Acme &lt;ID&gt;"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			op := newProvider(t, func(c *fakeop.Config) { c.Name = tt.name })
+			page := body(t, newBrowser(t, op).authorize(authParams()))
+			for _, want := range []string{"<title>" + tt.title + "</title>", `<div class="brand">` + tt.brand + "</div>", "without a password"} {
+				if !strings.Contains(page, want) {
+					t.Errorf("the page lacks %s", want)
+				}
+			}
+		})
+	}
+}
+
 func TestPromptNoneMaxAgeAndSingleSignOn(t *testing.T) {
 	now := &clock{at: time.Unix(1_700_000_000, 0)}
 	op := newProvider(t, func(c *fakeop.Config) { c.Now = now.now; c.SingleSignOn = true })

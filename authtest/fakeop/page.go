@@ -22,6 +22,7 @@ type pageUser struct {
 
 type pageData struct {
 	Nonce       string
+	Provider    string
 	Title       string
 	Text        string
 	Client      string
@@ -34,7 +35,7 @@ type pageData struct {
 
 // page renders a page that loads nothing but images and cannot be framed. Forms on it lead to the provider and formTo.
 func (p *Provider) page(status int, name string, formTo []string, data pageData) *Response {
-	data.Nonce = newToken()
+	data.Nonce, data.Provider = newToken(), p.cfg.Name
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, data); err != nil {
 		return serverError(err)

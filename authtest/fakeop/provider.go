@@ -1,6 +1,7 @@
 package fakeop
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type Config struct {
 	// Issuer is the issuer identifier: an https URL whose host is loopback, localhost, or under .localhost or .test; http
 	// is accepted for loopback and localhost names only. It may have a path. Required.
 	Issuer string
+	// Name is what the provider's pages call it. If empty, "Test provider".
+	Name string
 	// Clients are the registered clients. At least one is required.
 	Clients []Client
 	// Users can sign in, and are shown in this order. At least one is required.
@@ -89,6 +92,7 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Scopes == nil {
 		cfg.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}
+	cfg.Name = cmp.Or(cfg.Name, "Test provider")
 	cfg.CodeLife = lifeOr(cfg.CodeLife, time.Minute)
 	cfg.AccessTokenLife = lifeOr(cfg.AccessTokenLife, time.Hour)
 	cfg.IDTokenLife = lifeOr(cfg.IDTokenLife, time.Hour)
