@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/returnurl"
 )
 
 // The defaults of [Config].
@@ -125,7 +126,7 @@ type settings struct {
 	secrets *secrets
 	jar     *jar
 	origin  string // of BaseURL; empty if there is none
-	origins map[string]bool
+	origins returnurl.Origins
 	dialect dialect
 	tables  map[string]table
 	needs   []need
@@ -210,7 +211,7 @@ func (s *settings) parseBaseURL() error {
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("BaseURL must be an absolute URL without query, as https://app.example.com")
 	}
-	s.origin = originOf(u)
+	s.origin = returnurl.Origin(u)
 	return nil
 }
 

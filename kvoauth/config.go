@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/returnurl"
 	"github.com/netscript/auth/providers"
 	"github.com/netscript/auth/store"
 )
@@ -129,7 +130,7 @@ type settings struct {
 	Config
 	redirect *url.URL
 	secure   bool
-	origins  map[string]bool
+	origins  returnurl.Origins
 	// callbacks are the paths of the redirect URLs, where no return URL may lead.
 	callbacks map[string]bool
 }
@@ -202,23 +203,14 @@ func positive(d, otherwise time.Duration) time.Duration {
 }
 
 func (s *settings) parseURLs() (errs []error) {
-	s.origins = map[string]bool{}
+	s.origins, errs = returnurl.ParseOrigins("ReturnOrigins", s.ReturnOrigins, s.InsecureAllowHTTP)
 	u, err := s.parseRedirect(s.RedirectURL)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("RedirectURL: %w", err))
 	} else {
 		s.redirect, s.secure = u, u.Scheme == "https"
-		s.origins[originOf(u)] = true
+		s.origins[returnurl.Origin(u)] = true
 		s.callbacks = map[string]bool{path.Clean(u.Path): true}
-	}
-	for i, o := range s.ReturnOrigins {
-		u, err := url.Parse(o)
-		if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" ||
-			u.Scheme != "https" && (u.Scheme != "http" || !s.InsecureAllowHTTP) {
-			errs = append(errs, fmt.Errorf("ReturnOrigins[%d] must be an https origin, as https://www.example.com", i))
-			continue
-		}
-		s.origins[originOf(u)] = true
 	}
 	if s.redirect == nil {
 		return errs // which return URLs are allowed depends on it
@@ -343,7 +335,7 @@ func (s *settings) checkClientRedirect(c *Client) error {
 	if c.RedirectURL == s.RedirectURL && !primary && !c.Provider.RequireIss {
 		return errors.New("RedirectURL must be the provider's own: only the primary provider, and those that promise iss, can share Config.RedirectURL (RFC 9700, section 4.4)")
 	}
-	if originOf(u) != originOf(s.redirect) {
+	if returnurl.Origin(u) != returnurl.Origin(s.redirect) {
 		return errors.New("RedirectURL must have the origin of Config.RedirectURL")
 	}
 	s.callbacks[path.Clean(u.Path)] = true

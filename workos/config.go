@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/returnurl"
 )
 
 // The defaults of [Config].
@@ -106,7 +107,7 @@ type Config struct {
 type settings struct {
 	Config
 	passwords []auth.Secret
-	origins   map[string]bool
+	origins   returnurl.Origins
 }
 
 func (c Config) validate() (*settings, error) {
