@@ -35,12 +35,13 @@ func newApplication(t *testing.T, db *gorm.DB) *application {
 	a := &application{T: t, db: db, idps: []*authtest.Provider{
 		authtest.NewProvider(t, authtest.ProviderConfig{ID: "acme"}),
 		authtest.NewProvider(t, authtest.ProviderConfig{
-			ID: "globex", Issuer: "https://globex.test", Configure: func(c *fakeop.Config) { c.Users = globexPeople },
+			ID: "globex", Issuer: "https://globex.test", RedirectURI: authtest.RedirectURI + "/globex",
+			Configure: func(c *fakeop.Config) { c.Users = globexPeople },
 		}),
 	}}
 	config := kvoauth.Config{
 		RedirectURL: authtest.RedirectURI, Keys: []auth.Key{auth.GenerateKey()}, HTTPClient: authtest.ClientFor(a.idps...),
-		KV: newStore(t, db, sqlstore.Config{}), Users: newUsers(t, db),
+		KV: newStore(t, db, sqlstore.Config{}), Users: newUsers(t, db), PrimaryProvider: "acme",
 	}
 	for _, idp := range a.idps {
 		config.Clients = append(config.Clients, kvoauth.Client{Provider: idp.Definition(), ClientID: idp.ClientID, ClientSecret: idp.ClientSecret})
