@@ -47,6 +47,9 @@ func (l migrationLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
 		if err := conn.QueryRowContext(ctx, l.take).Scan(&taken); err != nil {
 			return err
 		}
+		if !taken.Valid { // MySQL's way to say that something is wrong
+			return errors.New("the lock cannot be taken: is a database selected?")
+		}
 		if taken.Int64 > 0 {
 			return nil
 		}

@@ -217,6 +217,16 @@ func TestMigrateWaits(t *testing.T) {
 	}
 }
 
+// TestMigrateNoDatabase has a DSN that names none, which MySQL takes until a table is made.
+func TestMigrateNoDatabase(t *testing.T) {
+	db := onMariaDB.connect(t, servers.MariaDB(t).DSN("", ""))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := sqlstore.Migrate(ctx, db); err == nil || ctx.Err() != nil {
+		t.Errorf("Migrate: %v", err)
+	}
+}
+
 // TestMigrateOneConnection has pools of one connection, which the lock and the migration share.
 func TestMigrateOneConnection(t *testing.T) {
 	for _, f := range []fixture{onPostgres, onMariaDB, onSQLite} {
