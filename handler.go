@@ -57,6 +57,7 @@ type Handler struct {
 
 	base     string
 	errorURL *url.URL // nil: the handler's own page
+	answers  answers
 	version  string
 	signer   *HeaderSigner // nil: no /verify
 	log      *slog.Logger
@@ -71,7 +72,7 @@ func NewHandler(b AuthBackendPort, c HandlerConfig) (*Handler, error) {
 	if b == nil {
 		return nil, configError("new handler", errors.New("no backend"))
 	}
-	h := &Handler{backend: b, base: c.BasePath, version: c.Version, signer: c.Signer, log: c.Logger, origins: http.NewCrossOriginProtection()}
+	h := &Handler{backend: b, base: c.BasePath, version: c.Version, signer: c.Signer, answers: newAnswers(), log: c.Logger, origins: http.NewCrossOriginProtection()}
 	if h.base == "" {
 		h.base = DefaultBasePath
 	}

@@ -49,6 +49,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, f failure) {
 // half an answer.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request, op string, v any) {
 	body, err := json.Marshal(v)
+	h.answerBody(w, r, op, body, err)
+}
+
+// answerBody is answer for a body that was encoded already, or could not be.
+func (h *Handler) answerBody(w http.ResponseWriter, r *http.Request, op string, body []byte, err error) {
 	if err != nil {
 		h.fail(w, r, failure{op: op, err: &Error{Code: CodeInternal, Backend: h.backend.Name(), Op: op, Err: errUnencodable}})
 		return

@@ -6,15 +6,16 @@ import (
 	"net/url"
 )
 
+// The answers hold sessions in their wire form: encoding/json reads what a MarshalJSON returns once more.
 type sessionAnswer struct {
-	Authenticated bool     `json:"authenticated"`
-	Session       *Session `json:"session"`
+	Authenticated bool         `json:"authenticated"`
+	Session       *sessionJSON `json:"session"`
 }
 
 type meAnswer struct {
-	Authenticated bool      `json:"authenticated"`
-	User          *userJSON `json:"user"`
-	Session       *Session  `json:"session"`
+	Authenticated bool         `json:"authenticated"`
+	User          *userJSON    `json:"user"`
+	Session       *sessionJSON `json:"session"`
 }
 
 type userJSON struct {
@@ -34,7 +35,8 @@ func (h *Handler) serveSession(w http.ResponseWriter, r *http.Request) {
 	case a == nil:
 		h.answer(w, r, "session", sessionAnswer{})
 	default:
-		h.answer(w, r, "session", sessionAnswer{true, a.Session})
+		body, err := h.answers.sessionOf(a)
+		h.answerBody(w, r, "session", body, err)
 	}
 }
 
@@ -46,8 +48,17 @@ func (h *Handler) serveMe(w http.ResponseWriter, r *http.Request) {
 	case a == nil:
 		h.answer(w, r, "me", meAnswer{})
 	default:
-		h.answer(w, r, "me", meAnswer{true, userOf(a), a.Session})
+		body, err := h.answers.meOf(a)
+		h.answerBody(w, r, "me", body, err)
 	}
+}
+
+func wireSession(s *Session) *sessionJSON {
+	if s == nil {
+		return nil
+	}
+	w := s.wire()
+	return &w
 }
 
 // whoIs returns the authentication of r, or nil for nobody, and sets the cookies that go with either. When it could not

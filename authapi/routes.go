@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/otelauth"
@@ -34,7 +35,6 @@ func (s *Service) routes(telemetry *otelauth.Telemetry) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(basePath+"/", contract)
 	mux.Handle(rpcPath+"/", &rpc{contract})
 	mux.Handle("/health", s.health)
 	mux.Handle("/health/", s.health)
@@ -42,14 +42,21 @@ func (s *Service) routes(telemetry *otelauth.Telemetry) (http.Handler, error) {
 	mux.Handle(docsPath, docs{})
 	mux.Handle(docsPath+"/", docs{})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeError(w, notFound) })
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, basePath+"/") { // which decides for itself about paths that are not canonical
+			contract.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 	if len(s.config.corsOrigins) == 0 {
-		return mux, nil
+		return all, nil
 	}
 	cors, err := auth.NewCORS(auth.CORSConfig{Origins: s.config.corsOrigins})
 	if err != nil {
 		return nil, err
 	}
-	return cors(mux), nil
+	return cors(all), nil
 }
 
 // wireError is an error in the contract's form, for what is answered before the contract's handler.

@@ -75,16 +75,16 @@ func spanEventAttributes(e auth.Event, salt auth.Key) []attribute.KeyValue {
 }
 
 // attributeSets remembers the attributes of the metrics of a request, of which there are few: making a set sorts it.
-type attributeSets struct{ m sync.Map } // of requestKind to metric.MeasurementOption
+type attributeSets struct{ m sync.Map } // of requestKind to metric.RecordOption
 
 type requestKind struct {
 	operation, backend string
 	code               auth.Code
 }
 
-func (s *attributeSets) of(k requestKind) metric.MeasurementOption {
+func (s *attributeSets) of(k requestKind) metric.RecordOption {
 	if opt, ok := s.m.Load(k); ok {
-		return opt.(metric.MeasurementOption)
+		return opt.(metric.RecordOption)
 	}
 	attrs := []attribute.KeyValue{attrOperation.String(k.operation), attrBackend.String(k.backend), attrOutcome.String(outcomeOf(k.code))}
 	if k.code != "" {

@@ -18,9 +18,9 @@
 //	auth.principal.scopes_count   how many scopes, and roles, the principal has
 //	auth.principal.roles_count
 //
-// Events of the backend are span events of the same names. The metrics are auth.requests (count) and
-// auth.request.duration (seconds), by operation, backend, outcome and error code; and auth.events (count), by event,
-// backend, provider and error code. Neither has an attribute whose values a client can make up.
+// Events of the backend are span events of the same names. The metrics are auth.request.duration (seconds; its count is
+// that of requests), by operation, backend, outcome and error code; and auth.events (count), by event, backend, provider
+// and error code. Neither has an attribute whose values a client can make up.
 //
 // No credential is in any of them: only what is listed here is recorded, and nothing of a URL, a header or a body.
 package otelauth

@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
@@ -48,9 +47,7 @@ func (t *Telemetry) Handler(next http.Handler, basePath string) http.Handler {
 		if span.IsRecording() {
 			t.describe(span, c, r.Method, answer.status)
 		}
-		set := t.sets.of(requestKind{c.operation, c.backend, c.code})
-		t.requests.Add(ctx, 1, set.(metric.AddOption))
-		t.duration.Record(ctx, t.now().Sub(start).Seconds(), set.(metric.RecordOption))
+		t.duration.Record(ctx, t.now().Sub(start).Seconds(), t.sets.of(requestKind{c.operation, c.backend, c.code}))
 	})
 }
 
@@ -69,14 +66,22 @@ func (t *Telemetry) describe(span trace.Span, c *call, method string, status int
 	}
 	if p := c.principal; p != nil {
 		attrs = append(attrs, attrScopes.Int(len(p.Scopes)), attrRoles.Int(len(p.Roles)))
-		if hash := (auth.Event{Subject: auth.NewSecret(p.Subject)}).SubjectHash(t.salt); hash != "" {
-			attrs = append(attrs, attrSubjectHash.String(hash))
+		if !t.salt.IsZero() {
+			attrs = append(attrs, attrSubjectHash.String(t.subjectHash(p)))
 		}
 	}
 	span.SetAttributes(attrs...)
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, string(c.code))
 	}
+}
+
+// subjectHash remembers hashes of principals that a backend returns again and again.
+func (t *Telemetry) subjectHash(p *auth.Principal) string {
+	hash, _ := t.hashes.Of(p, func(p *auth.Principal) (string, error) {
+		return auth.Event{Subject: auth.NewSecret(p.Subject)}.SubjectHash(t.salt), nil
+	})
+	return hash
 }
 
 // knownMethod keeps a client from choosing an attribute's value.

@@ -13,6 +13,7 @@ import (
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/memo"
 )
 
 // scope is the name of the instrumentation.
@@ -40,17 +41,17 @@ type Telemetry struct {
 	salt       auth.Key
 	now        func() time.Time
 
-	requests metric.Int64Counter
 	duration metric.Float64Histogram
 	events   metric.Int64Counter
 	sets     attributeSets
+	hashes   *memo.Memo[auth.Principal, string]
 }
 
 var _ auth.Observer = (*Telemetry)(nil)
 
 // New returns a Telemetry for c. An error says that a metric could not be made.
 func New(c Config) (*Telemetry, error) {
-	t := &Telemetry{propagator: c.Propagator, salt: c.Salt, now: c.Now}
+	t := &Telemetry{propagator: c.Propagator, salt: c.Salt, now: c.Now, hashes: memo.New[auth.Principal, string]()}
 	if t.propagator == nil {
 		t.propagator = propagation.TraceContext{}
 	}
@@ -66,11 +67,10 @@ func New(c Config) (*Telemetry, error) {
 	}
 	t.tracer = tracers.Tracer(scope)
 	meter := meters.Meter(scope)
-	var errs [3]error
-	t.requests, errs[0] = meter.Int64Counter("auth.requests", metric.WithUnit("{request}"), metric.WithDescription("Requests to the routes of the auth handler"))
-	t.duration, errs[1] = meter.Float64Histogram("auth.request.duration", metric.WithUnit("s"), metric.WithDescription("How long they took"),
+	var errs [2]error
+	t.duration, errs[0] = meter.Float64Histogram("auth.request.duration", metric.WithUnit("s"), metric.WithDescription("How long requests to the routes of the auth handler took"),
 		metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
-	t.events, errs[2] = meter.Int64Counter("auth.events", metric.WithUnit("{event}"), metric.WithDescription("Steps in the lives of sign-ins and sessions"))
+	t.events, errs[1] = meter.Int64Counter("auth.events", metric.WithUnit("{event}"), metric.WithDescription("Steps in the lives of sign-ins and sessions"))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, &auth.Error{Code: auth.CodeConfigInvalid, Op: "telemetry", Err: err}
 	}

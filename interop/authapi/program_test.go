@@ -32,6 +32,13 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	if mode := os.Getenv(serverMode); mode != "" {
+		if err := serveBenchmark(mode); err != nil {
+			_, _ = os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)
