@@ -96,6 +96,17 @@ func TestStricterAPIKeyHasNoSession(t *testing.T) {
 	}
 }
 
+// A key of an organization is nobody's, whatever its reference happens to name.
+func TestOrganizationKeys(t *testing.T) {
+	r := newRig(t, engines()[0], func(c *betterauth.Config) {
+		c.Plugins = []betterauth.Plugin{betterauth.APIKey(betterauth.APIKeyConfig{Session: true, OrganizationKeys: true})}
+	})
+	_, err := r.Authenticate(withHeader("X-Api-Key", r.apiKey(r.user("alice"), nil)))
+	if e, ok := errors.AsType[*betterauth.APIKeyError](err); !ok || e.Code != betterauth.KeyWrongOwner || e.Status != http.StatusUnauthorized {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Rows that are no sessions never authenticate, on any database.
 func TestStricterRows(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, e engine) {
