@@ -198,3 +198,16 @@ func TestLocalCache(t *testing.T) {
 		admitted(t, r.Backend, r.signIn("alice")) // bounded
 	}
 }
+
+// A session that ends while another request reads it is not remembered by that request.
+func TestLocalCacheRace(t *testing.T) {
+	r, storage := newStoredRig(t, func(c *betterauth.Config) { c.Cache.TTL = time.Minute })
+	request := r.storedSession(storage, "alice")
+	storage.read = func() {
+		if _, err := r.SignOut(request, auth.SignOutParams{}); err != nil {
+			t.Error(err)
+		}
+	}
+	admitted(t, r.Backend, request) // it was read before it ended
+	refused(t, r.Backend, request, auth.CodeSessionNotFound)
+}

@@ -84,6 +84,20 @@ func TestOrganization(t *testing.T) {
 	})
 }
 
+func TestAllows(t *testing.T) {
+	role := betterauth.Statements{"project": {"create", "read"}, "team": {}}
+	for want, requests := range map[bool][]betterauth.Statements{
+		true:  {{"project": {"read"}}, {"project": {"read", "create"}}},
+		false: {nil, {}, {"project": nil}, {"project": {}}, {"team": {"read"}}, {"other": {"read"}}, {"project": {"delete"}}, {"project": {"read"}, "team": {}}},
+	} {
+		for _, request := range requests {
+			if role.Allows(request) != want {
+				t.Errorf("%v: %v", request, !want)
+			}
+		}
+	}
+}
+
 // No organization can hand out a role of the application, and no text in user.role a membership.
 func TestRolesDoNotMix(t *testing.T) {
 	r := newRig(t, engines()[0], func(c *betterauth.Config) {

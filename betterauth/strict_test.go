@@ -75,6 +75,8 @@ func TestStricterJWTNeedsExpiry(t *testing.T) {
 	r.insert("jwks", keys.row(r.clock.now()))
 	claims := map[string]any{"sub": "user-alice", "iss": testBaseURL, "aud": testBaseURL, "exp": r.clock.now().Unix() + 60}
 	admitted(t, r.Backend, withHeader("Authorization", "Bearer "+keys.sign(t, "", claims)))
+	claims["exp"] = r.clock.now().Unix() // has passed, without tolerance
+	refused(t, r.Backend, withHeader("Authorization", "Bearer "+keys.sign(t, "", claims)), auth.CodeTokenExpired)
 	delete(claims, "exp")
 	refused(t, r.Backend, withHeader("Authorization", "Bearer "+keys.sign(t, "", claims)), auth.CodeTokenInvalid)
 }

@@ -383,6 +383,7 @@ type memoryStorage struct {
 	mu     sync.Mutex
 	values map[string]stored
 	down   error
+	read   func() // called once a value has been read, before it is returned
 }
 
 func newMemoryStorage() *memoryStorage { return &memoryStorage{values: map[string]stored{}} }
@@ -398,8 +399,13 @@ func (m *memoryStorage) load(values map[string]*stored) {
 
 func (m *memoryStorage) Get(_ context.Context, key string) (string, bool, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	v, ok := m.values[key]
+	read := m.read
+	m.read = nil
+	m.mu.Unlock()
+	if read != nil {
+		read()
+	}
 	return v.Value, ok, m.down
 }
 
