@@ -18,7 +18,9 @@ func newAnswers() answers {
 }
 
 func (m answers) sessionOf(a *Authentication) ([]byte, error) {
-	return m.session.Of(a, func(a *Authentication) ([]byte, error) { return json.Marshal(sessionAnswer{true, wireSession(a.Session)}) })
+	return m.session.Of(a, func(a *Authentication) ([]byte, error) {
+		return json.Marshal(sessionAnswer{true, wireSession(a.Session)})
+	})
 }
 
 func (m answers) meOf(a *Authentication) ([]byte, error) {

@@ -16,7 +16,9 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 		people = append(people, &auth.Authentication{Principal: auth.Principal{Subject: name}, Session: session("s-"+name, name)})
 	}
 	b := working()
-	b.authenticate = func(r *http.Request) (*auth.Authentication, error) { return people[int(r.Header.Get("X-Who")[0]-'0')], nil }
+	b.authenticate = func(r *http.Request) (*auth.Authentication, error) {
+		return people[int(r.Header.Get("X-Who")[0]-'0')], nil
+	}
 	h := newHandler(t, b, auth.HandlerConfig{})
 	var asking sync.WaitGroup
 	for i := range 3000 {

@@ -24,14 +24,14 @@ type remoteMe struct {
 
 // ask asks the auth-api who header's credential belongs to.
 func (a *Remote) ask(ctx context.Context, header http.Header) (*Authentication, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.me, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.me, nil) //nolint:gosec // the configured address
 	if err != nil {
 		return nil, remoteError(CodeInternal, "the request cannot be made")
 	}
 	req.Header = header.Clone()
 	req.Header.Set("Accept", "application/json")
-	res, err := a.client.Do(req)
-	if err != nil { // its text holds the URL, and may hold what a proxy said
+	res, err := a.client.Do(req) //nolint:gosec // the same
+	if err != nil {              // its text holds the URL, and may hold what a proxy said
 		return nil, remoteError(CodeProviderUnavailable, "the auth-api does not answer")
 	}
 	defer func() { _ = res.Body.Close() }()

@@ -100,17 +100,16 @@ func (d *doctor) checks(ctx context.Context, all []check) {
 	}
 }
 
-func (d *doctor) run(ctx context.Context, c check, good string) bool {
+func (d *doctor) run(ctx context.Context, c check, good string) {
 	ctx, cancel := context.WithTimeout(ctx, 2*checkTimeout)
 	defer cancel()
 	start := d.options.Now()
 	if err := c.ask(ctx); err != nil {
 		code, fix := explainCheck(err)
 		d.fail(c.name, code+"; "+fix)
-		return false
+		return
 	}
 	d.pass(c.name, fmt.Sprintf("%s, in %v", good, d.options.Now().Sub(start).Round(100*time.Microsecond)))
-	return true
 }
 
 func (d *doctor) redirect(c kvoauth.Config) {

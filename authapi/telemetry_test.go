@@ -57,7 +57,7 @@ func (s *sink) all(t testing.TB) string {
 		_, _ = texts.WriteString(span.Name + " " + span.Status.Description + "\n")
 		for _, list := range append([][]attribute.KeyValue{span.Attributes}, eventsOf(span)...) {
 			for _, kv := range list {
-				_, _ = texts.WriteString(string(kv.Key) + "=" + kv.Value.Emit() + "\n")
+				_, _ = texts.WriteString(string(kv.Key) + "=" + kv.Value.String() + "\n")
 			}
 		}
 	}

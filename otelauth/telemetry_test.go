@@ -102,7 +102,7 @@ func (r *rig) ask(t testing.TB, b auth.AuthBackendPort, method, path string) (tr
 func texts(list []attribute.KeyValue) map[string]string {
 	m := map[string]string{}
 	for _, kv := range list {
-		m[string(kv.Key)] = kv.Value.Emit()
+		m[string(kv.Key)] = kv.Value.String()
 	}
 	return m
 }

@@ -2,6 +2,7 @@ package authapi_test
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -182,7 +183,7 @@ func (p *program) start() {
 // kill ends the service as kill -9 does.
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.end
+	_ = <-p.end              // what it ended with is the caller's doing
 }
 
 // restart kills the service and starts it again.
@@ -211,7 +212,7 @@ func command(t testing.TB, e environment, args ...string) (string, int) {
 	cmd := exec.CommandContext(t.Context(), executable(t), args...)
 	cmd.Dir, cmd.Env = t.TempDir(), e.list()
 	out, err := cmd.CombinedOutput()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(out)), cmd.ProcessState.ExitCode()
