@@ -15,6 +15,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/workos"
 )
 
 // benchCookie is the vector good-full: a cookie of 2364 bytes with a token of 1074.
@@ -81,6 +87,54 @@ func parts(cookie, password string, public *rsa.PublicKey) bool {
 	digest := sha256.Sum256([]byte(token[0] + "." + token[1]))
 	return hmac.Equal(mac, m.Sum(nil)) && json.Unmarshal(raw[0], &header) == nil && json.Unmarshal(raw[1], &claims) == nil &&
 		rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], raw[2]) == nil
+}
+
+// BenchmarkToken is the access token of that cookie alone: as it is verified here, as go-jose would, and the RSA
+// verification that both contain.
+func BenchmarkToken(b *testing.B) {
+	v, _ := benchCookie(b)
+	now := time.UnixMilli(v.NowMS)
+	plaintext, err := workos.IronUnseal(strings.TrimSuffix(v.Cookie, "~2"), []auth.Secret{auth.NewSecret(v.CookiePassword)}, now)
+	var session struct{ AccessToken string }
+	if err != nil || json.Unmarshal(plaintext, &session) != nil {
+		b.Fatal("not the vector")
+	}
+	main := newTestKeys(b)["main"]
+	raw, public := session.AccessToken, &main.private.PublicKey
+	verify, err := workos.TokenVerifier([]byte(`{"keys":[`+main.jwk+`]}`), func() time.Time { return now })
+	if err != nil {
+		b.Fatal(err)
+	}
+	end := strings.LastIndexByte(raw, '.')
+	signature, _ := base64.RawURLEncoding.DecodeString(raw[end+1:])
+	digest := sha256.Sum256([]byte(raw[:end]))
+	for name, check := range map[string]func() error{
+		"here":    func() error { return verify(raw) },
+		"go-jose": func() error { return verifyWithLibrary(raw, public) },
+		"rsa":     func() error { return rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := check(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func verifyWithLibrary(raw string, public *rsa.PublicKey) error {
+	s, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return err
+	}
+	payload, err := s.Verify(public)
+	if err != nil {
+		return err
+	}
+	var claims map[string]any
+	return json.Unmarshal(payload, &claims)
 }
 
 func BenchmarkBearer(b *testing.B) {

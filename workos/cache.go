@@ -11,14 +11,6 @@ import (
 // digest is the SHA-256 of a cookie's value.
 type digest [sha256.Size]byte
 
-func digestOf(value string) digest {
-	var b [maxSetCookie]byte // keeps a copy of an ordinary cookie on the stack
-	if len(value) <= len(b) {
-		return sha256.Sum256(b[:copy(b[:], value)])
-	}
-	return sha256.Sum256([]byte(value))
-}
-
 // verified is a cookie that was verified, without the cookie.
 type verified struct {
 	answer *auth.Authentication
@@ -48,6 +40,18 @@ func newCache(n int) *cache {
 }
 
 func (c *cache) shard(d digest) *cacheShard { return &c.shards[d[0]%cacheShards] }
+
+// digestOf returns the digest of a cookie's value, if digests are needed at all.
+func (c *cache) digestOf(value string) digest {
+	if c.limit == 0 {
+		return digest{}
+	}
+	var b [maxSetCookie]byte // keeps a copy of an ordinary cookie on the stack
+	if len(value) <= len(b) {
+		return sha256.Sum256(b[:copy(b[:], value)])
+	}
+	return sha256.Sum256([]byte(value))
+}
 
 // get returns the answer for the cookie, or nil. k are the keys that may be used now, nil for none.
 func (c *cache) get(d digest, k *keys, now time.Time) *auth.Authentication {

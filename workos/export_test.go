@@ -1,6 +1,8 @@
 package workos
 
 import (
+	"context"
+	"crypto/rsa"
 	"io"
 	"time"
 
@@ -20,11 +22,33 @@ func IronUnseal(sealed string, passwords []auth.Secret, now time.Time) ([]byte, 
 	return u.plaintext, nil
 }
 
-// ParseToken and ParsePayload are the parsers of outside text, for fuzzing.
-func ParseToken(raw string) (claims map[string]any, err error) {
-	t, err := parseToken(raw)
+// ParsedKey is a key of a JWK set as it is kept.
+type ParsedKey struct {
+	ID                  string
+	Named, Fits, Secret bool
+	Public              *rsa.PublicKey
+}
+
+// ParseKeys is the parser of JWK sets.
+func ParseKeys(body []byte) (list []ParsedKey, err error) {
+	keys, err := parseKeys(body)
+	for _, k := range keys {
+		list = append(list, ParsedKey{k.id, k.named, k.fits, k.secret, k.public})
+	}
+	return list, err
+}
+
+// TokenVerifier verifies access tokens with the keys of a JWK set.
+func TokenVerifier(set []byte, now func() time.Time) (func(raw string) error, error) {
+	list, err := parseKeys(set)
 	if err != nil {
 		return nil, err
 	}
-	return t.claims, nil
+	s := newKeySet("", "", nil, now)
+	s.current.Store(&keys{list, now()})
+	v := &verifier{keys: s, sessions: true, now: now}
+	return func(raw string) error {
+		_, err := v.verify(context.Background(), raw)
+		return err
+	}, nil
 }

@@ -41,7 +41,7 @@ func TestCacheIsBounded(t *testing.T) {
 	for _, limit := range []int{1, 8, 1000} {
 		c := newCache(limit)
 		for i := range 20 * limit {
-			c.put(digestOf(strings.Repeat("x", i)), &verified{})
+			c.put(c.digestOf(strings.Repeat("x", i)), &verified{})
 		}
 		held := 0
 		for i := range c.shards {

@@ -3,10 +3,7 @@ package workos
 import (
 	"context"
 	"crypto/rsa"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"math/big"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -23,9 +20,6 @@ const (
 	keysCooldown = 300 * time.Second // after a fetch: an unknown key id does not cause another
 	keysTimeout  = 5 * time.Second
 	keysRetry    = time.Second // after a fetch that failed: nobody waits for WorkOS in vain more than once in it
-	maxKeys      = 100
-	minRSABits   = 2048
-	maxRSABits   = 8192
 )
 
 var (
@@ -59,15 +53,6 @@ type keys struct {
 	at   time.Time
 }
 
-// key is an RSA entry of a JWK set (RFC 7517, section 4), as far as it decides which tokens it fits.
-type key struct {
-	id     string
-	named  bool
-	fits   bool           // by alg, use and key_ops
-	public *rsa.PublicKey // nil: broken
-	secret bool           // the private key is shown
-}
-
 // fresh returns the keys in hand if they may still be used, and nil otherwise.
 func (s *keySet) fresh() *keys {
 	k := s.current.Load()
@@ -91,12 +76,12 @@ func (s *keySet) find(ctx context.Context, t *token) (*rsa.PublicKey, *keys, err
 	if err != nil {
 		return nil, nil, err
 	}
-	n, found := k.fitting(t)
+	n, found := fitting(k.list, t.header)
 	if n == 0 && s.now().Sub(k.at) >= keysCooldown {
 		if k, err = s.fetch(ctx, k); err != nil {
 			return nil, nil, err
 		}
-		n, found = k.fitting(t)
+		n, found = fitting(k.list, t.header)
 	}
 	switch {
 	case n != 1:
@@ -109,17 +94,6 @@ func (s *keySet) find(ctx context.Context, t *token) (*rsa.PublicKey, *keys, err
 		return nil, nil, invalidToken(errTokenKey)
 	}
 	return found.public, k, nil
-}
-
-// fitting counts the keys that t may be signed with, and returns the last.
-func (k *keys) fitting(t *token) (n int, found *key) {
-	for i := range k.list {
-		c := &k.list[i]
-		if c.fits && (t.anyKey || c.named && c.id == t.keyID) {
-			n, found = n+1, c
-		}
-	}
-	return n, found
 }
 
 // fetch replaces the keys old, unless somebody else just did. Concurrent calls share one request, which does not end
@@ -180,71 +154,4 @@ func (s *keySet) download(ctx context.Context) (*keys, error) {
 		return nil, fail(auth.CodeProviderInvalid, "fetch keys", err)
 	}
 	return &keys{list, s.now()}, nil
-}
-
-// parseKeys returns the RSA keys of a JWK set; others cannot have signed an RS256 token. Keys that are broken are kept, so
-// that a token that names one of them is not mistaken for a forgery.
-func parseKeys(body []byte) ([]key, error) {
-	var set map[string]any
-	if json.Unmarshal(body, &set) != nil {
-		return nil, errNotKeys
-	}
-	raw, ok := set["keys"].([]any)
-	if !ok || len(raw) > maxKeys {
-		return nil, errNotKeys
-	}
-	var list []key
-	for _, v := range raw {
-		m, ok := v.(map[string]any)
-		if !ok {
-			return nil, errNotKeys
-		}
-		if m["kty"] == "RSA" {
-			list = append(list, parseKey(m))
-		}
-	}
-	return list, nil
-}
-
-// parseKey reads one entry. A member of another type than RFC 7517 gives it is taken for absent, as the SDK does.
-func parseKey(m claims) key {
-	k := key{fits: true, public: publicKey(m.text("n"), m.text("e"))}
-	k.id, k.named = m["kid"].(string)
-	if alg, ok := m["alg"].(string); ok && alg != tokenAlg {
-		k.fits = false
-	}
-	if use, ok := m["use"].(string); ok && use != "sig" {
-		k.fits = false
-	}
-	if ops, ok := m["key_ops"].([]any); ok && !contains(ops, "verify") {
-		k.fits = false
-	}
-	_, k.secret = m["d"]
-	return k
-}
-
-func contains(list []any, want string) bool {
-	for _, v := range list {
-		if v == want {
-			return true
-		}
-	}
-	return false
-}
-
-// publicKey returns the key with this modulus and exponent (RFC 7518, section 6.3.1), or nil.
-func publicKey(n, e string) *rsa.PublicKey {
-	modulus, err := base64.RawURLEncoding.DecodeString(n)
-	if err != nil || len(modulus) == 0 || len(modulus) > maxRSABits/8 {
-		return nil
-	}
-	exponent, err := base64.RawURLEncoding.DecodeString(e)
-	if err != nil || len(exponent) == 0 || len(exponent) > 4 {
-		return nil
-	}
-	x := new(big.Int).SetBytes(exponent).Int64()
-	if x < 3 || x%2 == 0 || x > 1<<31-1 {
-		return nil
-	}
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(x)}
 }

@@ -67,6 +67,10 @@ func TestKeySets(t *testing.T) {
 		{"RSA-1024", weak, set(`{"kty":"RSA","n":"` + modulus(weak) + `","e":"AQAB","kid":"key_03WEAK"}`), auth.CodeTokenInvalid},
 		{"private", main, set(named + `,"d":"AQAB"}`), auth.CodeProviderInvalid},
 		{"modulus missing", main, set(`{"kty":"RSA","e":"AQAB","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
+		{"modulus empty", main, set(`{"kty":"RSA","n":"","e":"AQAB","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
+		{"modulus a number", main, set(`{"kty":"RSA","n":7,"e":"AQAB","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
+		{"exponent 2", main, set(`{"kty":"RSA","n":"` + modulus(main) + `","e":"Ag","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
+		{"exponent of 33 bits", main, set(`{"kty":"RSA","n":"` + modulus(main) + `","e":"AQAAAAE","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
 		{"modulus not base64", main, set(`{"kty":"RSA","n":"!","e":"AQAB","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
 		{"exponent 1", main, set(`{"kty":"RSA","n":"` + modulus(main) + `","e":"AQ","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
 		{"exponent even", main, set(`{"kty":"RSA","n":"` + modulus(main) + `","e":"BA","kid":"key_01MAIN"}`), auth.CodeProviderInvalid},
@@ -100,6 +104,17 @@ func TestKidThatIsNoText(t *testing.T) {
 	b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, body), nil })
 	if _, err := b.Authenticate(cookieRequest(sealTest(t, sessionJSON(main.sign(t, map[string]any{"kid": ""}, baseClaims(testNow)))))); err != nil {
 		t.Error(err)
+	}
+}
+
+// An empty kid is a name: it is not the one key's that has another, or none.
+func TestEmptyKid(t *testing.T) {
+	main := newTestKeys(t)["main"]
+	for _, kid := range []string{"", `,"kid":"key_01MAIN"`} {
+		body := `{"keys":[{"kty":"RSA","n":"` + modulus(main) + `","e":"AQAB"` + kid + `}]}`
+		b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, body), nil })
+		_, err := b.Authenticate(cookieRequest(sealTest(t, sessionJSON(main.sign(t, map[string]any{"kid": ""}, baseClaims(testNow))))))
+		wantCode(t, err, auth.CodeTokenInvalid, false)
 	}
 }
 

@@ -78,7 +78,13 @@ func (k *testKey) signRaw(t testing.TB, header map[string]any, body []byte) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	signed := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
+	return k.signText(t, string(head), string(body))
+}
+
+// signText signs whatever header and body are.
+func (k *testKey) signText(t testing.TB, header, body string) string {
+	t.Helper()
+	signed := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(body))
 	digest := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, k.private, crypto.SHA256, digest[:])
 	if err != nil {
@@ -130,13 +136,4 @@ func mustNew(t testing.TB, c workos.Config) *workos.Backend {
 		t.Fatal(err)
 	}
 	return b
-}
-
-func signature(t testing.TB, k *testKey, signed string) []byte {
-	digest := sha256.Sum256([]byte(signed))
-	s, err := rsa.SignPKCS1v15(rand.Reader, k.private, crypto.SHA256, digest[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }

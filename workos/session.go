@@ -36,7 +36,7 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 }
 
 func (b *Backend) authenticate(ctx context.Context, value string) (*auth.Authentication, error) {
-	d, now := digestOf(value), b.conf.Now()
+	d, now := b.cache.digestOf(value), b.conf.Now()
 	if a := b.cache.get(d, b.tokens.keys.fresh(), now); a != nil {
 		return a, nil
 	}
