@@ -12,7 +12,9 @@ func (b *Backend) CreateSession(context.Context, auth.CreateSessionParams) (*aut
 	return nil, auth.Unsupported(Name, "create session", "sessions are made at WorkOS")
 }
 
-// SessionByID is unsupported: WorkOS has no such operation.
+// SessionByID is unsupported. WorkOS reads no session by its id, only the sessions of a user, and an id does not say whose
+// it is; what this process has seen of a session is not known to others and may be out of date. Who is signed in ends
+// another of their sessions with [Backend.SignOut], which looks for it among their own: POST /signout with a sessionId.
 func (b *Backend) SessionByID(context.Context, string) (*auth.Session, error) {
 	return nil, auth.Unsupported(Name, "read session", "WorkOS lists the sessions of a user, and reads none by its id")
 }

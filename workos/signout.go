@@ -67,11 +67,16 @@ func (b *Backend) LogoutURL(r *http.Request, returnTo string) (string, error) {
 }
 
 func logoutURL(base, sessionID, returnTo string) string {
-	u := base + "/user_management/sessions/logout?session_id=" + url.QueryEscape(sessionID)
+	u := base + "/user_management/sessions/logout?session_id=" + formEscape(sessionID)
 	if strings.Contains(returnTo, "://") {
-		u += "&return_to=" + url.QueryEscape(returnTo)
+		u += "&return_to=" + formEscape(returnTo)
 	}
 	return u
+}
+
+// formEscape writes a value as the SDK's URLSearchParams does, which differs from Go in two characters.
+func formEscape(value string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(value), "~", "%7E"), "%2A", "*")
 }
 
 // sealedSession returns the session that r's cookie names, live or not, or nil. The seal proves it.
