@@ -37,6 +37,12 @@ var depsRules = []depsRule{
 		forbid: []string{"gorm.io/...", "github.com/redis/...", "database/sql/...", "./workos/...", "./betterauth/...", "./store/redisstore/...", "./store/sqlstore/...", "./authapi/..."},
 	},
 	{
+		name: "workos links no OpenID client, other backend, database or store",
+		of:   []string{"./workos/..."},
+		forbid: []string{"github.com/coreos/...", "golang.org/x/oauth2/...", "gorm.io/...", "github.com/redis/...", "database/sql/...",
+			"./kvoauth/...", "./betterauth/...", "./authapi/...", "./store/..."},
+	},
+	{
 		name:   "test support stays out of programs",
 		of:     []string{"./..."},
 		except: testKits,
@@ -45,13 +51,19 @@ var depsRules = []depsRule{
 	{
 		name:   "the fake provider is for tests and demonstrations",
 		of:     []string{"./..."},
-		except: []string{"./authtest/...", "./examples/..."},
+		except: []string{"./authtest/...", "./examples/...", "./internal/sessionmodel"},
 		forbid: []string{"./authtest/..."},
+	},
+	{
+		name:   "the fake WorkOS is for tests and demonstrations",
+		of:     []string{"./..."},
+		except: []string{"./workos/workostest", "./examples/..."},
+		forbid: []string{"./workos/workostest"},
 	},
 }
 
 // testKits are the packages that test other packages, and so may use testing.
-var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest", "./internal/sqltest"}
+var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest", "./internal/sqltest", "./internal/sessionmodel"}
 
 type depsRule struct {
 	name   string
@@ -181,19 +193,22 @@ func inModule(path string) bool { return matchesPath("./...", path) }
 func TestDepsRulesCanFail(t *testing.T) {
 	const m = thisModule
 	clean := map[string][]string{
-		m:                          {"net/http", m + "/internal/strictjson"},
-		m + "/internal/strictjson": {"encoding/json"},
-		m + "/providers":           {"net/url"},
-		m + "/store":               {"sync"},
-		m + "/store/storetest":     {m + "/store", "testing"},
-		m + "/authtest":            {m, m + "/authtest/fakeop", "testing"},
-		m + "/authtest/fakeop":     {"net/http"},
-		m + "/kvoauth":             {m, m + "/store", "golang.org/x/oauth2"},
-		m + "/examples/quickstart": {m + "/kvoauth", m + "/authtest/fakeop"},
-		"golang.org/x/oauth2":      {"net/http"},
-		"gorm.io/gorm":             {"database/sql"},
-		"net/http":                 {"testing"}, // made up: standard packages are not walked
-		"testing":                  {}, "encoding/json": {}, "net/url": {}, "sync": {}, "database/sql": {},
+		m:                               {"net/http", m + "/internal/strictjson"},
+		m + "/internal/strictjson":      {"encoding/json"},
+		m + "/providers":                {"net/url"},
+		m + "/store":                    {"sync"},
+		m + "/store/storetest":          {m + "/store", "testing"},
+		m + "/authtest":                 {m, m + "/authtest/fakeop", "testing"},
+		m + "/authtest/fakeop":          {"net/http"},
+		m + "/kvoauth":                  {m, m + "/store", "golang.org/x/oauth2"},
+		m + "/workos":                   {m, "github.com/go-jose/go-jose/v4"},
+		m + "/workos/workostest":        {m + "/workos"},
+		m + "/examples/quickstart":      {m + "/kvoauth", m + "/authtest/fakeop"},
+		"golang.org/x/oauth2":           {"net/http"},
+		"github.com/go-jose/go-jose/v4": {"crypto/rsa"},
+		"gorm.io/gorm":                  {"database/sql"},
+		"net/http":                      {"testing"}, // made up: standard packages are not walked
+		"testing":                       {}, "crypto/rsa": {}, "encoding/json": {}, "net/url": {}, "sync": {}, "database/sql": {},
 	}
 	tests := []struct {
 		name, pkg string
@@ -216,6 +231,17 @@ func TestDepsRulesCanFail(t *testing.T) {
 		{"kit", m + "/providers", []string{m + "/store/storetest"}, []string{
 			"the root and its plain data know no backend and no kit: " + m + "/providers -> " + m + "/store/storetest",
 			"test support stays out of programs: " + m + "/providers -> " + m + "/store/storetest",
+		}},
+		{"OpenID client", "github.com/go-jose/go-jose/v4", []string{"golang.org/x/oauth2"}, []string{
+			"workos links no OpenID client, other backend, database or store: " + m + "/workos -> github.com/go-jose/go-jose/v4 -> golang.org/x/oauth2",
+			"workos links no OpenID client, other backend, database or store: " + m + "/workos/workostest -> " + m + "/workos -> github.com/go-jose/go-jose/v4 -> golang.org/x/oauth2",
+		}},
+		{"store", m + "/workos/workostest", []string{m + "/store"}, []string{
+			"workos links no OpenID client, other backend, database or store: " + m + "/workos/workostest -> " + m + "/store",
+		}},
+		{"fake WorkOS", m + "/kvoauth", []string{m + "/workos/workostest"}, []string{
+			"a backend links no other backend, database or store driver: " + m + "/kvoauth -> " + m + "/workos/workostest",
+			"the fake WorkOS is for tests and demonstrations: " + m + "/kvoauth -> " + m + "/workos/workostest",
 		}},
 		{"fake provider", m + "/kvoauth", []string{m + "/authtest/fakeop"}, []string{
 			"the fake provider is for tests and demonstrations: " + m + "/kvoauth -> " + m + "/authtest/fakeop",
