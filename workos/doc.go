@@ -14,7 +14,7 @@
 //
 // A cookie is accepted when WorkOS' Node SDK 11.0.0 accepts it, with these deliberate differences, all of them stricter:
 //
-//   - the token is signed with RS256, by an RSA key of at least 2048 bits, and has exp, sub and sid;
+//   - the token is signed with RS256, by an RSA key of 2048 to 4096 bits, and has exp, sub and sid;
 //   - sub is the id of the sealed user;
 //   - base64 has one spelling: no padding, no line breaks, no other alphabet, no stray bits;
 //   - a cookie that comes twice, or is longer than 32 KiB, is refused;
