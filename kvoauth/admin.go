@@ -22,6 +22,10 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 	if !ok || p.Lifetime != 0 && p.Lifetime < time.Millisecond {
 		return nil, fail(auth.CodeValidation, "create session", errors.New("subject is empty or reserved, or lifetime too short"))
 	}
+	epoch, err := b.epoch(ctx)
+	if err != nil {
+		return nil, err
+	}
 	principal := &auth.Principal{Subject: subject, Scopes: slices.Clone(p.Scopes), Roles: slices.Clone(p.Roles), Claims: p.Claims}
 	userID, err := b.userOf(ctx, rp.Provider.ID, p.Subject, principal, nil, "")
 	if err != nil {
@@ -33,7 +37,7 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 		rec.AbsoluteAt = min(rec.AbsoluteAt, now.Add(p.Lifetime).UnixMilli())
 		rec.touch(now, b.cfg.IdleTimeout)
 	}
-	credential, s, err := b.create(ctx, rec, nil, now)
+	credential, s, err := b.create(ctx, rec, nil, epoch)
 	if err != nil {
 		return nil, err
 	}

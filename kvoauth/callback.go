@@ -181,7 +181,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	}
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent = userAgent(c.request)
-	credential, s, err := c.create(ctx, rec, tokens, t.began())
+	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
 	if err != nil {
 		return nil, err
 	}

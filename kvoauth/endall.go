@@ -13,14 +13,18 @@ import (
 // atOnce is how many sessions of one user are read or ended at the same time.
 const atOnce = 32
 
-// endAll ends all sessions of userID and returns how many it ended. It first notes when: a sign-in that began before, and
-// has not passed its last check, will fail it. An error leaves what is left claimed: calling again ends it.
+// endAll ends all sessions of userID and returns how many it ended. It first begins an epoch and notes it: a sign-in that
+// began before, and has not passed its last check, will fail it. An error leaves what is left claimed: calling again
+// ends it.
 func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
-	now := b.cfg.Now().UnixMilli()
+	epoch, err := b.nextEpoch(ctx)
+	if err != nil {
+		return 0, err
+	}
 	ended := 0
 	for _, x := range b.indexes(userID) {
 		root, err := x.changeRoot(ctx, func(r *indexRoot) bool {
-			r.EndedAt = max(r.EndedAt, now)
+			r.Ended = max(r.Ended, epoch)
 			return true
 		})
 		if err != nil {

@@ -130,3 +130,81 @@ func TestSignInsHaveAStoreOfTheirOwn(t *testing.T) {
 		t.Errorf("sign-ins: %v and %v", g.calls, signIns.calls)
 	}
 }
+
+// TestClocksThatDisagree: two processes whose clocks are five minutes apart share a store.
+func TestClocksThatDisagree(t *testing.T) {
+	const apart = 5 * time.Minute
+	type rigs struct {
+		*rig
+		ahead *kvoauth.Backend
+	}
+	two := func(t *testing.T, o rigOptions) rigs {
+		g := newRig(t, o)
+		return rigs{g, g.build(func(c *kvoauth.Config) { c.Now = func() time.Time { return g.clock.Now().Add(apart) } })}
+	}
+	create := func(t *testing.T, b *kvoauth.Backend, life time.Duration) *auth.CreatedSession {
+		t.Helper()
+		s, err := b.CreateSession(t.Context(), auth.CreateSessionParams{Subject: "alice", Lifetime: life})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	everywhere := func(t *testing.T, b *kvoauth.Backend, want int) {
+		t.Helper()
+		if n, err := b.RevokeSessions(t.Context(), "alice"); err != nil || n != want {
+			t.Errorf("ended %d, want %d; %v", n, want, err)
+		}
+	}
+	t.Run("a session that is over by the clock ahead alone", func(t *testing.T) {
+		g := two(t, rigOptions{})
+		create(t, g.Backend, 4*time.Minute)
+		create(t, g.ahead, 0)
+		everywhere(t, g.Backend, 2)
+	})
+	t.Run("a page that the clock ahead has written last", func(t *testing.T) {
+		g := two(t, rigOptions{backend: func(c *kvoauth.Config) { c.IdleTimeout, c.AbsoluteTimeout = time.Hour, time.Hour }})
+		create(t, g.Backend, 0)
+		gone := create(t, g.Backend, 0)
+		if err := g.ahead.RevokeSession(t.Context(), gone.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		g.clock.advance(57 * time.Minute)
+		everywhere(t, g.Backend, 1)
+	})
+	t.Run("a sign-in after everything was ended", func(t *testing.T) {
+		g := two(t, rigOptions{})
+		everywhere(t, g.ahead, 0)
+		create(t, g.Backend, 0)
+	})
+	t.Run("a sign-in before everything was ended", func(t *testing.T) {
+		g := two(t, rigOptions{})
+		redirect, err := g.ahead.SignIn(request(), auth.SignInParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, p := g.answer(redirect, "alice")
+		everywhere(t, g.Backend, 0)
+		if _, err := g.HandleCallback(r, p); auth.CodeOf(err) != auth.CodeSessionRevoked {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// TestEpochLost: a store that has forgotten the epoch, or a key that it was sealed with, locks nobody out.
+func TestEpochLost(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	if _, err := g.RevokeSessions(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	g.clock.advance(time.Second)
+	g.put("e:1", nil)
+	g.signIn("alice")
+	g.put("e:1", []byte("not ours"))
+	g.signIn("alice")
+	g.build(withKeys(auth.GenerateKey(), g.keys[0]))
+	fresh := g.build(withKeys(auth.GenerateKey()))
+	if _, err := fresh.CreateSession(t.Context(), auth.CreateSessionParams{Subject: "alice"}); err != nil {
+		t.Error(err)
+	}
+}

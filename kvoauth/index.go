@@ -29,8 +29,10 @@ const (
 	// How often a change is tried again because somebody else was first. Someone succeeds in every round, so this many
 	// sign-ins of one user at the same moment pass.
 	indexAttempts = 1000
-	emptyPageTTL  = time.Minute
-	closedPageTTL = time.Hour // much longer than any write can be under way
+	// What one process must not forget because its clock is ahead, while another still counts on it.
+	maxClockDifference = 10 * time.Minute
+	emptyPageTTL       = maxClockDifference + time.Minute
+	closedPageTTL      = time.Hour // much longer than any write can be under way
 )
 
 var (
@@ -51,8 +53,8 @@ type indexRoot struct {
 	First int
 	Last  int
 	Until int64 // how long the root is kept: longer than any session that it leads to
-	// EndedAt is when all sessions were last ended. A sign-in that began before is not completed any more.
-	EndedAt int64
+	// Ended is the epoch that began when all sessions were last ended. A sign-in of an earlier one is not completed.
+	Ended int64
 }
 
 // indexPage is up to pageSize sessions.
@@ -66,7 +68,7 @@ type indexPage struct {
 type indexEntry struct {
 	_      struct{} `cbor:",toarray"`
 	Digest digest
-	EndsAt int64 // the absolute limit, Unix milliseconds; then the entry is dropped
+	EndsAt int64 // the absolute limit, Unix milliseconds
 	Ending bool  // "sign out everywhere" has claimed it: whoever is just creating it must not go on
 }
 
@@ -88,6 +90,11 @@ func (b *Backend) indexes(userID string) []*userIndex {
 func (b *Backend) indexAt(userID string, position int) *userIndex {
 	key := b.sealIndex.ring[position]
 	return &userIndex{b, key, hex.EncodeToString(key.id[:]) + ":" + digest(sha256.Sum256([]byte(userID))).handle()}
+}
+
+// over reports whether the session of e has ended by any process's clock.
+func (e indexEntry) over(now time.Time) bool {
+	return !now.Before(time.UnixMilli(e.EndsAt).Add(maxClockDifference))
 }
 
 func (x *userIndex) page(n int) string { return x.name + ":" + strconv.Itoa(n) }
@@ -186,8 +193,8 @@ func (x *userIndex) add(ctx context.Context, d digest, endsAt int64) (int, error
 		}
 		added := false
 		err = x.changePage(ctx, root.Last, func(p *indexPage) bool {
-			now := x.cfg.Now().UnixMilli()
-			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt <= now })
+			now := x.cfg.Now()
+			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.over(now) })
 			if added = !p.Closed && len(p.Entries) < pageSize; added {
 				p.Entries = append(p.Entries, indexEntry{Digest: d, EndsAt: endsAt})
 			}
@@ -230,8 +237,8 @@ func (x *userIndex) turnPage(ctx context.Context, full indexRoot) error {
 // closeEmpty closes page n if it leads to no session any more, and reports whether it is closed.
 func (x *userIndex) closeEmpty(ctx context.Context, n int) (closed bool, err error) {
 	err = x.changePage(ctx, n, func(p *indexPage) bool {
-		now := x.cfg.Now().UnixMilli()
-		closed = p.Closed || !slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.EndsAt > now })
+		now := x.cfg.Now()
+		closed = p.Closed || !slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return !e.over(now) })
 		if !closed || p.Closed {
 			return false
 		}
@@ -241,10 +248,10 @@ func (x *userIndex) closeEmpty(ctx context.Context, n int) (closed bool, err err
 	return closed, err
 }
 
-// has reports whether page n still knows the session of d, nobody is ending it, and all were not ended after began.
-func (x *userIndex) has(ctx context.Context, n int, d digest, began time.Time) (bool, error) {
+// has reports whether page n still knows the session of d, nobody is ending it, and all were not ended after epoch.
+func (x *userIndex) has(ctx context.Context, n int, d digest, epoch int64) (bool, error) {
 	root, err := x.root(ctx)
-	if err != nil || began.UnixMilli() < root.EndedAt {
+	if err != nil || epoch < root.Ended {
 		return false, err
 	}
 	var p indexPage

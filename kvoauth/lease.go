@@ -14,6 +14,9 @@ const (
 	releaseTimeout = time.Second
 )
 
+// givenBack is the value of a lease that nobody holds.
+var givenBack = []byte("free")
+
 var errLeased = errors.New("another process is renewing the tokens")
 
 // lease keeps other processes from renewing the tokens of d at the same time: a provider that rotates refresh tokens
@@ -21,9 +24,11 @@ var errLeased = errors.New("another process is renewing the tokens")
 // stored is guarded by CompareAndSwap. The error matches errLeased while another process has the lease. One that dies
 // with it is waited for no longer than leaseLife.
 func (b *Backend) lease(ctx context.Context, d digest) (release func(), err error) {
-	key := d.key(leaseKeyPrefix)
-	taken := time.Now()
-	swapped, err := b.kv.CompareAndSwap(ctx, key, nil, []byte{1}, leaseLife)
+	key, token := d.key(leaseKeyPrefix), []byte(newCredential())
+	swapped, err := b.kv.CompareAndSwap(ctx, key, nil, token, leaseLife)
+	if err == nil && !swapped {
+		swapped, err = b.kv.CompareAndSwap(ctx, key, givenBack, token, leaseLife)
+	}
 	if err != nil {
 		return nil, storeError("refresh", err)
 	}
@@ -31,11 +36,9 @@ func (b *Backend) lease(ctx context.Context, d digest) (release func(), err erro
 		return nil, fail(auth.CodeProviderUnavailable, "refresh", errLeased)
 	}
 	return func() {
-		if time.Since(taken) >= leaseLife {
-			return // it may be another's by now
-		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 		defer cancel()
-		_ = b.kv.Delete(ctx, key)
+		// Only while it is ours: a call that is late must not end the lease of the next.
+		_, _ = b.kv.CompareAndSwap(ctx, key, token, givenBack, time.Second)
 	}, nil
 }

@@ -126,9 +126,9 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	return e, nil
 }
 
-// create stores a new session and returns its credential. began is when the sign-in began. The user's index knows the session before it exists, and must
+// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The user's index knows the session before it exists, and must
 // still know it afterwards: a "sign out everywhere" in between has removed it, and then the session must not live.
-func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, began time.Time) (string, *auth.Session, error) {
+func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch int64) (string, *auth.Session, error) {
 	credential := newCredential()
 	d := digestOf(credential)
 	if t != nil {
@@ -155,7 +155,7 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, began ti
 		b.discard(ctx, d)
 		return "", nil, storeError("create session", err)
 	}
-	switch live, err := index.has(ctx, rec.IndexPage, d, began); {
+	switch live, err := index.has(ctx, rec.IndexPage, d, epoch); {
 	case err != nil:
 		b.discard(ctx, d)
 		return "", nil, err

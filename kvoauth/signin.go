@@ -45,12 +45,16 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	if err != nil {
 		return nil, err
 	}
+	epoch, err := b.epoch(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	secret := newCredential()
 	state := stateOf(secret)
 	t := &transaction{
 		ProviderID: rp.Provider.ID, Nonce: newCredential(), Verifier: oauth2.GenerateVerifier(),
 		RedirectURL: rp.RedirectURL, ReturnTo: returnTo, State: p.State, Mode: rp.mode(),
-		BeganAt: b.cfg.Now().UnixMilli(),
+		BeganAt: b.cfg.Now().UnixMilli(), Epoch: epoch,
 	}
 	if credential, ok := readCookie(r, b.cfg.CookieName); ok == present {
 		t.Previous = digestOf(credential).handle()

@@ -28,6 +28,7 @@ type transaction struct {
 	Previous    string            `cbor:"8,keyasint"`            // handle of the session that the browser had, to be ended
 	Link        string            `cbor:"10,keyasint,omitempty"` // the user to link the account to; empty for a sign-in
 	BeganAt     int64             `cbor:"9,keyasint"`            // Unix milliseconds
+	Epoch       int64             `cbor:"11,keyasint"`           // in which it began
 }
 
 // stateOf derives the state parameter from the secret in the transaction's cookie. So the check that a callback comes
@@ -41,8 +42,6 @@ func stateOf(secret string) string {
 func stateMatches(state, secret string) bool {
 	return subtle.ConstantTimeCompare([]byte(state), []byte(stateOf(secret))) == 1
 }
-
-func (t *transaction) began() time.Time { return time.UnixMilli(t.BeganAt) }
 
 func (b *Backend) putTransaction(ctx context.Context, state string, t *transaction) error {
 	plain, err := cbor.Marshal(t)
@@ -72,7 +71,7 @@ func (b *Backend) takeTransaction(ctx context.Context, state string) (*transacti
 	if err := b.decode.Unmarshal(plain, &t); err != nil {
 		return nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("unknown format"))
 	}
-	if !b.cfg.Now().Before(t.began().Add(b.cfg.SignInTimeout)) {
+	if !b.cfg.Now().Before(time.UnixMilli(t.BeganAt).Add(b.cfg.SignInTimeout)) {
 		return nil, fail(auth.CodeTransactionInvalid, "callback", errors.New("expired"))
 	}
 	return &t, nil
