@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -290,6 +292,29 @@ func TestRemoteTimeout(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
+}
+
+// TestRemoteTLS: an auth-api whose certificate nobody vouches for is not asked.
+func TestRemoteTLS(t *testing.T) {
+	b := working()
+	b.authenticate = live
+	server := httptest.NewUnstartedServer(newHandler(t, b, auth.HandlerConfig{}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	for _, tt := range []struct {
+		name   string
+		client *http.Client
+		code   auth.Code
+	}{{"unknown authority", nil, auth.CodeProviderUnavailable}, {"its own", server.Client(), ""}} {
+		remote, err := auth.NewRemote(auth.RemoteConfig{URL: server.URL + base, HTTPClient: tt.client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := remote.Authenticate(withCookie("v")); auth.CodeOf(err) != tt.code {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
 }
 
 func TestRemoteConfig(t *testing.T) {

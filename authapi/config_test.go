@@ -121,6 +121,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"another case", kvOAuthEnv().with("NETSCRIPT_AUTH_BACKEND", "KV-OAuth"), []string{"NETSCRIPT_AUTH_BACKEND"}},
 		{"no client id", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_ID", ""), []string{"NETSCRIPT_AUTH_CLIENT_ID"}},
 		{"blank client id", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_ID", "\t "), []string{"NETSCRIPT_AUTH_CLIENT_ID"}},
+		{"white space before it", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_ID", " test-client"), []string{"NETSCRIPT_AUTH_CLIENT_ID"}},
 		{"line break", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", clientSecret+"\n"), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
 		{"control character", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", clientSecret+"\x00x"), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
 		{"no redirect URI", kvOAuthEnv().with("NETSCRIPT_AUTH_REDIRECT_URI", ""), []string{"NETSCRIPT_AUTH_REDIRECT_URI"}},

@@ -43,6 +43,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.HTTPClient = tracedClient(o.HTTPClient, telemetry)
 	plan := e.readBackend(o, s.config.backend)
 	if err := e.err(); err != nil {
 		return nil, err
@@ -169,6 +170,19 @@ func newTelemetry(o Options, c config) (*otelauth.Telemetry, error) {
 		return nil, nil
 	}
 	return otelauth.New(otelauth.Config{TracerProvider: o.TracerProvider, MeterProvider: o.MeterProvider, Salt: c.auditSalt, Now: o.Now})
+}
+
+// tracedClient returns c with the trace of a request passed on to the provider. Without telemetry it is c.
+func tracedClient(c *http.Client, telemetry *otelauth.Telemetry) *http.Client {
+	if telemetry == nil {
+		return c
+	}
+	traced := &http.Client{}
+	if c != nil {
+		*traced = *c
+	}
+	traced.Transport = telemetry.Transport(traced.Transport)
+	return traced
 }
 
 // trustedOrigins are the origins whose pages may send state-changing requests: those that may read the answers.

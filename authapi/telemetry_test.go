@@ -150,6 +150,13 @@ func TestCanary(t *testing.T) {
 		note(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	}
 
+	traced := false
+	for _, r := range idp.Requests() {
+		traced = traced || r.Header.Get("Traceparent") != ""
+	}
+	if !traced {
+		t.Error("no trace was passed on to the provider")
+	}
 	said := s.all(t)
 	for secret, is := range secrets {
 		if is && strings.Contains(said, secret) {
