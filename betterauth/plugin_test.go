@@ -266,6 +266,29 @@ func TestTwoFactorPending(t *testing.T) {
 	}
 }
 
+// A list has the sessions of that very user, without those in which an administrator acts as the user.
+func TestListSessions(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, e engine) {
+		r := newRig(t, e, func(c *betterauth.Config) { c.Plugins = []betterauth.Plugin{betterauth.Admin()} })
+		alice := r.user("alice")
+		own := admitted(t, r.Backend, cookied(r.session(alice, nil))).Session
+		r.session(alice, map[string]any{"impersonatedBy": "user-root"})
+		r.session(alice, map[string]any{"expiresAt": r.clock.now().Add(-time.Millisecond)})
+		if list, err := r.ListSessions(context.Background(), alice); err != nil || len(list) != 1 || list[0].ID != own.ID {
+			t.Errorf("%d sessions, %v", len(list), err)
+		}
+		for _, other := range []string{"USER-ALICE", alice + " ", ""} {
+			if list, err := r.ListSessions(context.Background(), other); err != nil || len(list) != 0 {
+				t.Errorf("%q has %d sessions, %v", other, len(list), err)
+			}
+		}
+		a := admitted(t, r.Backend, cookied(r.session(alice, map[string]any{"impersonatedBy": "user-root"})))
+		if a.Principal.Claim("impersonatedBy") != "user-root" {
+			t.Errorf("claims %v", a.Principal.Claims)
+		}
+	})
+}
+
 func TestBearer(t *testing.T) {
 	r := newRig(t, engines()[0], func(c *betterauth.Config) { c.Plugins = []betterauth.Plugin{betterauth.Bearer()} })
 	alice, bob := r.session(r.user("alice"), nil), r.session(r.user("bob"), nil)
@@ -304,6 +327,13 @@ func TestJWTKeys(t *testing.T) {
 	forged := *other
 	forged.id = keys.id
 	refused(t, r.Backend, withHeader("Authorization", "Bearer "+forged.sign(t, "", claims)), auth.CodeTokenInvalid)
+
+	r.exec("UPDATE [jwks] SET [alg] = 'ES256'") // a key is good for its own algorithm alone
+	r.clock.advance(6 * time.Minute)
+	refused(t, r.Backend, request, auth.CodeTokenInvalid)
+	r.exec("UPDATE [jwks] SET [alg] = NULL")
+	r.clock.advance(6 * time.Minute)
+	admitted(t, r.Backend, request)
 
 	before := r.count.Load()
 	for range 50 {
