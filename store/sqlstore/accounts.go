@@ -101,44 +101,60 @@ func (s *signIn) says(user User) map[string]any {
 	return changes
 }
 
-// fillsIn returns what to add to a user because only the account knows it.
+// fillsIn returns what to add to a user because only the account knows it. Another call may add it first, so the statement
+// looks once more.
 func (s *signIn) fillsIn(user User) map[string]any {
-	changes := s.says(user)
-	if user.Name != "" {
-		delete(changes, "name")
+	changes := make(map[string]any)
+	if s.a.Name != "" && user.Name == "" {
+		changes["name"] = gorm.Expr("CASE WHEN name = '' THEN ? ELSE name END", s.a.Name)
 	}
-	if user.Image != nil {
-		delete(changes, "image")
-	}
-	if user.Email != nil {
-		s.a.Email = ""
+	if s.a.Image != "" && user.Image == nil {
+		changes["image"] = gorm.Expr("COALESCE(image, ?)", s.a.Image)
 	}
 	return changes
 }
 
-func (s *signIn) noteProfile(user User, changesOf func(User) map[string]any) error {
-	changes := changesOf(user)
-	if len(changes) > 0 {
-		changes["updated_at"] = s.now
-		if err := s.update(user.ID).UpdateColumns(changes).Error; err != nil {
-			return err
-		}
+// noteProfile tells the user what the account says.
+func (s *signIn) noteProfile(user User) error {
+	if err := s.change(user, s.says(user)); err != nil {
+		return err
 	}
-	return s.noteEmail(user)
+	return s.noteEmail(user, s.update)
+}
+
+// fillIn tells the user what only the account knows.
+func (s *signIn) fillIn(user User) error {
+	if err := s.change(user, s.fillsIn(user)); err != nil || user.Email != nil {
+		return err
+	}
+	return s.noteEmail(user, func(userID string) *gorm.DB { return s.update(userID).Where("email IS NULL") })
+}
+
+func (s *signIn) change(user User, changes map[string]any) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	changes["updated_at"] = s.now
+	return s.update(user.ID).UpdateColumns(changes).Error
 }
 
 func (s *signIn) update(userID string) *gorm.DB { return s.db.Model(&User{}).Where("id = ?", userID) }
 
 // noteEmail gives the user the address that the account tells, if nobody else has a better claim to it. An address is
-// worth no failure: the sign-in goes on without.
-func (s *signIn) noteEmail(user User) error {
+// worth no failure: the sign-in goes on without. What is verified stays so, whatever an account says that does not vouch for
+// its address; as another call may verify one after user was read, the statement has the condition as well.
+func (s *signIn) noteEmail(user User, update func(userID string) *gorm.DB) error {
 	email, verified := s.a.Email, s.a.EmailVerified
 	same := user.Email != nil && *user.Email == email
-	if email == "" || same && user.EmailVerified == verified || !same && user.EmailVerified && !verified {
+	if email == "" || user.EmailVerified && !verified || same && user.EmailVerified == verified {
 		return nil
 	}
 	claim := func() error {
-		return s.update(user.ID).UpdateColumns(map[string]any{"email": email, "email_verified": verified, "updated_at": s.now}).Error
+		row := update(user.ID)
+		if !verified {
+			row = row.Where("email_verified = ?", false)
+		}
+		return row.UpdateColumns(map[string]any{"email": email, "email_verified": verified, "updated_at": s.now}).Error
 	}
 	err := claim()
 	if !isDuplicate(err) {

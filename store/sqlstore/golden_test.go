@@ -187,6 +187,16 @@ func usersStatements(t *testing.T, engine string) []string {
 	if linked, err := u.Link(t.Context(), "user", a); !linked || err != nil {
 		t.Errorf("Link: %t, %v", linked, err)
 	}
+	// Linking to a user of whom nothing is known, with an address that nobody vouches for.
+	a.EmailVerified = false
+	r.mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows(known))
+	r.mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows(user).AddRow("user", "", nil, false, nil))
+	for range 3 {
+		r.mock.ExpectExec("").WillReturnResult(one)
+	}
+	if linked, err := u.Link(t.Context(), "user", a); !linked || err != nil {
+		t.Errorf("Link: %t, %v", linked, err)
+	}
 	// An account whose user is gone.
 	for range 10 {
 		r.mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows(known))

@@ -37,8 +37,8 @@ type UsersConfig struct {
 // E-mail. An address belongs to one user at most and is stored with ASCII letters in lower case. It neither finds a user
 // nor keeps anybody from signing in: when another user has the address, this user's stays as it is, at first NULL. One
 // exception: an address that a provider has verified is taken from a user for whom nobody has, so that who registers with
-// somebody else's address does not keep it from them. An address that is verified is never replaced by another one that is
-// not.
+// somebody else's address does not keep it from them. What is verified stays so: an account whose provider does not vouch for
+// its address neither replaces a verified one nor makes it unverified.
 //
 // Users is safe for concurrent use, also by several processes. Errors of the database are of type *[Error] and contain no
 // data; gorm's logger is off for its statements. There is nothing to close: connections belong to the gorm.DB.
@@ -146,7 +146,7 @@ func (s *signIn) signIn() (string, error) {
 	if err := s.noteTokens(k); err != nil {
 		return "", err
 	}
-	return k.UserID, s.noteProfile(k.user(), s.says)
+	return k.UserID, s.noteProfile(k.user())
 }
 
 // create makes a user with this account, both or neither.
@@ -164,7 +164,7 @@ func (s *signIn) create() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return user.ID, s.noteEmail(user)
+	return user.ID, s.noteEmail(user, s.update)
 }
 
 // link returns the user that the account belongs to afterwards, and "" when userID is nobody.
@@ -177,7 +177,7 @@ func (s *signIn) link(userID string) (string, error) {
 		if err := s.noteTokens(k); err != nil {
 			return "", err
 		}
-		return userID, s.noteProfile(k.user(), s.fillsIn)
+		return userID, s.fillIn(k.user())
 	}
 	user, found, err := s.user(userID)
 	if err != nil || !found {
@@ -190,7 +190,7 @@ func (s *signIn) link(userID string) (string, error) {
 	} else if err != nil {
 		return "", err
 	}
-	return userID, s.noteProfile(user, s.fillsIn)
+	return userID, s.fillIn(user)
 }
 
 // columnID returns how an id of a provider is stored.

@@ -297,11 +297,16 @@ func TestEmail(t *testing.T) {
 			{"b", "x@e", true, map[string]string{"a": "y@e!", "b": "x@e!"}},
 			{"a", "x@e", true, map[string]string{"a": "y@e!", "b": "x@e!"}},
 		},
-		"what is verified does not become another that is not": {
+		"what is verified stays so": {
 			{"a", "x@e", true, map[string]string{"a": "x@e!"}},
 			{"a", "y@e", false, map[string]string{"a": "x@e!"}},
+			{"a", "x@e", false, map[string]string{"a": "x@e!"}},
+			{"b", "x@e", true, map[string]string{"a": "x@e!", "b": ""}},
+		},
+		"what is not becomes verified": {
 			{"a", "x@e", false, map[string]string{"a": "x@e"}},
-			{"a", "y@e", false, map[string]string{"a": "y@e"}},
+			{"a", "x@e", true, map[string]string{"a": "x@e!"}},
+			{"b", "x@e", true, map[string]string{"a": "x@e!", "b": ""}},
 		},
 		"no address says nothing": {
 			{"a", "x@e", true, map[string]string{"a": "x@e!"}},

@@ -55,6 +55,12 @@ SELECT "id","name","email","email_verified","image" FROM "auth_users" WHERE id =
 INSERT INTO "auth_accounts" ("id","account_id","provider_id","user_id","access_token","refresh_token","id_token","access_token_expires_at","refresh_token_expires_at","scope","password","created_at","updated_at") VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)
 -- with string, string, string, string, string, <nil>, string, time.Time, <nil>, string, <nil>, time.Time, time.Time
 
+UPDATE "auth_users" SET "image"=COALESCE(image, $1),"name"=CASE WHEN name = '' THEN $2 ELSE name END,"updated_at"=$3 WHERE id = $4
+-- with string, string, time.Time, string
+
+UPDATE "auth_users" SET "email"=$1,"email_verified"=$2,"updated_at"=$3 WHERE id = $4 AND email IS NULL AND email_verified = $5
+-- with string, bool, time.Time, string, bool
+
 SELECT count(*) FROM "auth_accounts" WHERE provider_id = $1 AND account_id = $2
 -- with string, string
 

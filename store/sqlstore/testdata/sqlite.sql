@@ -55,6 +55,12 @@ SELECT `id`,`name`,`email`,`email_verified`,`image` FROM `auth_users` WHERE id =
 INSERT INTO `auth_accounts` (`id`,`account_id`,`provider_id`,`user_id`,`access_token`,`refresh_token`,`id_token`,`access_token_expires_at`,`refresh_token_expires_at`,`scope`,`password`,`created_at`,`updated_at`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
 -- with string, string, string, string, string, <nil>, string, time.Time, <nil>, string, <nil>, time.Time, time.Time
 
+UPDATE `auth_users` SET `image`=COALESCE(image, ?),`name`=CASE WHEN name = '' THEN ? ELSE name END,`updated_at`=? WHERE id = ?
+-- with string, string, time.Time, string
+
+UPDATE `auth_users` SET `email`=?,`email_verified`=?,`updated_at`=? WHERE id = ? AND email IS NULL AND email_verified = ?
+-- with string, bool, time.Time, string, bool
+
 SELECT count(*) FROM `auth_accounts` WHERE provider_id = ? AND account_id = ?
 -- with string, string
 

@@ -55,6 +55,12 @@ SELECT "id","name","email","email_verified","image" FROM "auth_users" WHERE id =
 INSERT INTO "auth_accounts" ("id","account_id","provider_id","user_id","access_token","refresh_token","id_token","access_token_expires_at","refresh_token_expires_at","scope","password","created_at","updated_at") VALUES (@p1,@p2,@p3,@p4,@p5,@p6,@p7,@p8,@p9,@p10,@p11,@p12,@p13);
 -- with string, string, string, string, string, <nil>, string, time.Time, <nil>, string, <nil>, time.Time, time.Time
 
+UPDATE "auth_users" SET "image"=COALESCE(image, @p1),"name"=CASE WHEN name = '' THEN @p2 ELSE name END,"updated_at"=@p3 WHERE id = @p4
+-- with string, string, time.Time, string
+
+UPDATE "auth_users" SET "email"=@p1,"email_verified"=@p2,"updated_at"=@p3 WHERE id = @p4 AND email IS NULL AND email_verified = @p5
+-- with string, bool, time.Time, string, bool
+
 SELECT count(*) FROM "auth_accounts" WHERE provider_id = @p1 AND account_id = @p2
 -- with string, string
 
