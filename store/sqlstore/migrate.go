@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
@@ -41,8 +42,9 @@ func (s Status) Ahead() bool { return s.Version > s.Latest }
 // create tables, before the instances that need them; New and NewUsers never do.
 //
 // Each version is applied in a transaction together with the note of it. MySQL and MariaDB cannot do that: there it is one
-// statement that can be repeated, and a table of the same name that was there before is taken for ours. When one fails, those before it stay, the error names it, and the next call goes on there. A database that is
-// ahead of this package is [ErrAhead].
+// statement that can be repeated, and a table of the same name that was there before is taken for ours. When one fails,
+// those before it stay, the error names it, and the next call goes on there. A database that is ahead of this package is
+// [ErrAhead].
 //
 // The files are under migrations/ in the source of this package. A database administrator who prefers to may apply them by
 // hand and insert the versions into auth_migrations.
@@ -121,7 +123,7 @@ func (m *migrator) apply(ctx context.Context, version int64) error {
 	// SQLite has no lock that outlives a transaction and needs none: its transactions undo CREATE TABLE too, so of two
 	// instances one fails as a whole.
 	if m.engine == sqlite {
-		if now, statusErr := m.status(ctx); statusErr == nil && now.Version >= version {
+		if now, statusErr := m.status(ctx); statusErr == nil && !slices.Contains(now.Pending, version) {
 			return nil
 		}
 	}

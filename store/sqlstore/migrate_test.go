@@ -320,3 +320,22 @@ func TestMigrateResumes(t *testing.T) {
 	}
 	wantVersions(t, db)
 }
+
+// TestMigrateGap has a version in the middle that is not noted and cannot be applied: that later ones are there does not
+// mean that it is.
+func TestMigrateGap(t *testing.T) {
+	for _, f := range []fixture{onPostgres, onSQLite, onSQLiteMemory} {
+		t.Run(f.name, func(t *testing.T) {
+			db := f.migrated(t)
+			if err := db.Exec("DELETE FROM auth_migrations WHERE version_id = 3").Error; err != nil {
+				t.Fatal(err)
+			}
+			if err := sqlstore.Migrate(t.Context(), db); err == nil || !strings.Contains(err.Error(), "version 3 was not applied") {
+				t.Errorf("Migrate: %v", err)
+			}
+			if s := readStatus(t, db); !slices.Equal(s.Pending, []int64{3}) {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
