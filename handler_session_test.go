@@ -184,6 +184,20 @@ func TestDeleteSession(t *testing.T) {
 	}
 }
 
+// TestDeleteSessionOfAList: a backend that knows sessions by their users only.
+func TestDeleteSessionOfAList(t *testing.T) {
+	b := working()
+	b.sessionByID = func(string) (*auth.Session, error) {
+		return nil, auth.Unsupported("fake", "read session", "by user only")
+	}
+	h := newHandler(t, b, auth.HandlerConfig{})
+	wantStatus(t, do(h, request("DELETE", base+"/sessions/s-phone", "")), 200)
+	wantError(t, do(h, request("DELETE", base+"/sessions/s-bob", "")), 403, "FORBIDDEN", auth.CodeForbidden)
+	if len(b.revoked) != 1 || b.revoked[0] != "s-phone" {
+		t.Errorf("revoked %v", b.revoked)
+	}
+}
+
 func TestDeleteCurrentSession(t *testing.T) {
 	b := working()
 	b.authenticate = renewedAlice // whose cookie must not survive the sign-out

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -75,7 +76,7 @@ func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setCookies(w, own.Cookies)
-	s, err := h.admin.SessionByID(r.Context(), id)
+	s, err := h.sessionOf(r.Context(), own.Session.UserID, id)
 	if _, class := classify(err); err != nil && !errors.Is(class, ErrUnauthenticated) {
 		h.fail(w, r, failure{op: op, err: err})
 		return
@@ -89,6 +90,22 @@ func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.answer(w, r, op, deletedAnswer{true, id})
+}
+
+// sessionOf returns the session called id, or nil. A backend that knows sessions by their users only is asked for those of
+// userID.
+func (h *Handler) sessionOf(ctx context.Context, userID, id string) (*Session, error) {
+	s, err := h.admin.SessionByID(ctx, id)
+	if _, class := classify(err); !errors.Is(class, errors.ErrUnsupported) {
+		return s, err
+	}
+	sessions, err := h.admin.ListSessions(ctx, userID)
+	for _, s := range sessions {
+		if err == nil && s != nil && s.ID == id {
+			return s, nil
+		}
+	}
+	return nil, err
 }
 
 // deleteCurrent is a sign-out: the cookie goes too.
