@@ -27,7 +27,9 @@
 //     [Config].Timeout, since a call that waits for a lock cannot be interrupted. A database in memory exists once for each
 //     connection: allow one connection only.
 //   - Everywhere: the primary. A replica that lags shows sessions that have been revoked. With gorm's dbresolver plugin,
-//     [Store] and [Users] always use the database that gorm.Open was given.
+//     [Store] and [Migrate] use the database that gorm.Open was given, past the plugin, and [Users] never reads from a
+//     replica. Leave Sources of the plugin empty for the tables of this package: it would send the statements of [Users] to
+//     those, transactions excepted.
 //   - PgBouncer in transaction mode: QueryExecModeExec or simple protocol in the DSN, and [Migrate] over a direct
 //     connection, because its lock belongs to the connection.
 package sqlstore

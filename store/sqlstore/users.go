@@ -61,9 +61,14 @@ func NewUsers(db *gorm.DB, cfg UsersConfig) (*Users, error) {
 		return nil, errNegativeTimeout
 	}
 	// Explicit transactions only, and no log: gorm's prints the values of the statements that fail.
-	quiet := db.Session(&gorm.Session{NewDB: true, Logger: logger.Discard, SkipDefaultTransaction: true})
+	quiet := db.Session(&gorm.Session{NewDB: true, Logger: logger.Discard, SkipDefaultTransaction: true}).
+		Set(fromPrimary, struct{}{}).Session(&gorm.Session{})
 	return &Users{db: quiet, conns: conns, engine: e, timeout: cmp.Or(cfg.Timeout, DefaultTimeout)}, nil
 }
+
+// fromPrimary is the setting that keeps gorm's dbresolver from sending a statement to a replica, where an account that was
+// made a moment ago may be missing. It is what dbresolver.Write sets.
+const fromPrimary = "gorm:db_resolver:write"
 
 var (
 	errOrphan = errors.New("the account belongs to a user that does not exist")
