@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -23,6 +24,9 @@ import (
 func openDatabase(dsn string) (db *gorm.DB, closeDB func(), err error) {
 	if dsn == "" {
 		return nil, nil, errors.New("-db is missing: postgres://user:password@host/database")
+	}
+	if _, err := pgx.ParseConfig(dsn); err != nil { // whose text has what it took for something else than the password
+		return nil, nil, errors.New("-db cannot be read: want postgres://user:password@host/database, with the password percent-encoded")
 	}
 	if db, err = gorm.Open(postgres.Open(dsn), &gorm.Config{Logger: logger.Discard}); err != nil {
 		return nil, nil, err

@@ -56,13 +56,16 @@ func TestRun(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	for name, o := range map[string]options{
-		"no database":     {},
-		"nothing there":   {db: "postgres://test@127.0.0.1:1/test?connect_timeout=1"},
-		"no key":          {db: "x", key: "short"},
-		"not even a name": {db: "postgres://%zz"},
+		"no database":             {},
+		"nothing there":           {db: "postgres://test@127.0.0.1:1/test?connect_timeout=1"},
+		"no key":                  {db: "x", key: "short"},
+		"not even a name":         {db: "postgres://%zz"},
+		"a password with a blank": {db: "host=127.0.0.1 port=1 user=test password=correct hunter2"},
+		"a password with signs":   {db: "postgres://test:pass@hunter2:word@127.0.0.1:1/test"},
+		"a password not encoded":  {db: "postgres://test:hunter2%zz@127.0.0.1:1/test"},
 	} {
-		if err := run(t.Context(), o, io.Discard); err == nil {
-			t.Errorf("%s: no error", name)
+		if err := run(t.Context(), o, io.Discard); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if _, err := sessionKey("short", io.Discard); err == nil || !strings.Contains(err.Error(), keyVariable) || strings.Contains(err.Error(), "short") {
