@@ -133,7 +133,7 @@ func TestAvatarInitials(t *testing.T) {
 		{"(Dr.) Ada M. Lindqvist", "1", "AL"},
 		{"Ada(x)", "1", "A"},
 		{"Ada (never closed", "1", "A"},
-		{"Ada ) Lindqvist", "1", "AL"},
+		{"Ada ) Lindqvist (Boss)", "1", "AL"},
 		{"(Ada)", "1", "A"},
 		{"\"Ada\" - 'Lindqvist'", "1", "AL"},
 		{"élise 3rd", "1", "É3"},

@@ -4,8 +4,12 @@
 //
 //	go run ./examples/quickstart
 //
-// What an application of its own needs is in this file. provider.go starts the fakes, serve.go listens, and page.go
-// draws the pages. To sign in with a real provider, replace the clients by one such as
+// Sessions then end with the process. With -redis or -db they are kept, and a restart signs nobody out:
+//
+//	go run ./examples/quickstart -db sessions.db
+//
+// What an application of its own needs is in this file. store.go chooses where sessions are kept, provider.go starts the
+// fakes, serve.go listens, and page.go draws the pages. To sign in with a real provider, replace the clients by one such as
 //
 //	kvoauth.Client{Provider: providers.GitHub(), ClientID: "...", ClientSecret: auth.NewSecret("...")}
 //
@@ -19,21 +23,21 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/kvoauth"
-	"github.com/netscript/auth/store"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8094", "loopback `address` to listen on; if the port is taken, the next free one")
+	var keep storeFlags
+	keep.register(flag.CommandLine)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *addr, os.Stdout)
+	err := run(ctx, *addr, keep, os.Stdout)
 	stop()
 	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "quickstart:", err)
@@ -42,12 +46,17 @@ func main() {
 }
 
 // run serves the application and its providers until ctx is done.
-func run(ctx context.Context, addr string, out io.Writer) error {
+func run(ctx context.Context, addr string, keep storeFlags, out io.Writer) error {
 	app, err := listen(addr)
 	if err != nil {
 		return err
 	}
 	defer app.close()
+	sessions, err := keep.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer sessions.close()
 	acme, err := newFakeProvider("acme", "Acme ID", app.url, acmePeople)
 	if err != nil {
 		return err
@@ -59,32 +68,28 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	}
 	defer globex.close()
 
-	backend, err := newBackend(app.url, acme.client, globex.client)
+	backend, err := newBackend(app.url, sessions, acme.client, globex.client)
 	if err != nil {
 		return err
 	}
-	handler, err := newApplication(backend, acme.url, globex.url)
+	handler, err := newApplication(backend, map[string]string{"acme": acme.url, "globex": globex.url})
 	if err != nil {
 		return err
 	}
 	app.handler = onlyHost(app.url, handler)
 
-	_, _ = fmt.Fprintf(out, "%s\n  Open %s\n\nNo password is asked for. Sessions end with this process: Ctrl-C.\n", app.note, app.url)
+	_, _ = fmt.Fprintf(out, "%s\n  Open %s\n\nNo password is asked for. %s: Ctrl-C.\n", app.note, app.url, sessions.note)
 	return serve(ctx, app, acme.site, globex.site)
 }
 
 // newBackend configures the backend that signs people in at clients.
-func newBackend(appURL string, clients ...kvoauth.Client) (*kvoauth.Backend, error) {
-	sessions, err := store.NewMemory(store.MemoryConfig{}) // sessions end with the process; Redis or SQL would keep them
-	if err != nil {
-		return nil, err
-	}
+func newBackend(appURL string, sessions *sessionStore, clients ...kvoauth.Client) (*kvoauth.Backend, error) {
 	return kvoauth.NewKvOAuthBackend(kvoauth.Config{
 		Clients:         clients,
 		PrimaryProvider: clients[0].Provider.ID, // its users' subjects are the provider's own
 		RedirectURL:     appURL + auth.DefaultBasePath + "/callback",
-		KV:              sessions,
-		Keys:            []auth.Key{auth.GenerateKey()}, // a new one at every start, as the sessions do not outlive it
+		KV:              sessions.kv,              // what store.NewMemory returns, unless a flag says otherwise
+		Keys:            []auth.Key{sessions.key}, // lives as long as the sessions
 		MapPrincipal:    welcome,
 		// Plain http is for loopback alone, and listen refuses everything else: on any network, whoever can read the
 		// traffic takes over the sessions.
@@ -92,15 +97,16 @@ func newBackend(appURL string, clients ...kvoauth.Client) (*kvoauth.Backend, err
 	})
 }
 
-// newApplication returns the routes of the application. Forms may lead to, and pictures come from, providerURLs.
-func newApplication(backend *kvoauth.Backend, providerURLs ...string) (http.Handler, error) {
+// newApplication returns the routes of the application. providerURLs, by the providers' ids, are where forms may lead and
+// pictures come from.
+func newApplication(backend *kvoauth.Backend, providerURLs map[string]string) (http.Handler, error) {
 	routes, err := auth.NewHandler(backend, auth.HandlerConfig{
 		ErrorURL: "/", // a sign-in that fails ends on our own page, with ?error=code
 	})
 	if err != nil {
 		return nil, err
 	}
-	pages := &pages{backend: backend, signInPath: routes.Pattern() + "signin", policy: policy(providerURLs)}
+	pages := &pages{backend: backend, signInPath: routes.Pattern() + "signin", providerURLs: providerURLs}
 	guard := auth.Guard{
 		Authenticator: backend,
 		SignInPath:    "/", // who has to sign in chooses a provider there, and comes back to where they wanted to go
@@ -113,9 +119,8 @@ func newApplication(backend *kvoauth.Backend, providerURLs ...string) (http.Hand
 	return mux, nil
 }
 
-// welcome is the application's own say in every sign-in: whom it lets in, with which roles, and what it wants to remember
-// of them. It goes by the subject, which is the provider's word for one account forever; names and e-mail addresses
-// change hands.
+// welcome is the application's own say in every sign-in: whom it lets in, and with which roles. It goes by the
+// subject, which is the provider's word for one account forever; names and e-mail addresses change hands.
 func welcome(_ *http.Request, p *auth.Principal) error {
 	if p.Subject == "mallory" {
 		return errors.New("the account is suspended") // for nobody's eyes: the browser gets sign_in_denied
@@ -124,7 +129,5 @@ func welcome(_ *http.Request, p *auth.Principal) error {
 	if p.Subject == "ada" {
 		p.Roles = []string{"admin", "member"}
 	}
-	// Pictures of a provider are taken when they are https. These fakes have http alone, so ask them by name.
-	p.Claims["picture"] = p.Claim("iss") + "/avatar/" + url.PathEscape(p.Claim("sub")) + ".svg"
 	return nil
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/kvoauth"
@@ -23,15 +26,15 @@ var pageTemplate = template.Must(template.New("").Parse(pageSource))
 
 // pages draws the pages of the application.
 type pages struct {
-	backend    *kvoauth.Backend
-	signInPath string
-	policy     string // the Content-Security-Policy
+	backend      *kvoauth.Backend
+	signInPath   string
+	providerURLs map[string]string // by id
 }
 
-// policy allows the pages what they need: our own style sheet, and the pictures of providers. A form's answer may be a
-// redirect to the provider, and browsers ask form-action about those too.
-func policy(providerURLs []string) string {
-	origins := strings.Join(providerURLs, " ")
+// policy is the Content-Security-Policy. It allows the pages what they need: our own style sheet, and the pictures of
+// providers. A form's answer may be a redirect to the provider, and browsers ask form-action about those too.
+func (p *pages) policy() string {
+	origins := strings.Join(slices.Sorted(maps.Values(p.providerURLs)), " ")
 	return "default-src 'none'; style-src 'self'; img-src 'self' " + origins + "; form-action 'self' " + origins +
 		"; base-uri 'none'; frame-ancestors 'none'"
 }
@@ -110,7 +113,7 @@ func (p *pages) person(a *auth.Authentication) *person {
 	who := &a.Principal
 	verified, _ := who.Claims["email_verified"].(bool)
 	u := &person{
-		Name: who.Claim("name"), Email: who.Claim("email"), EmailVerified: verified, Picture: who.Claim("picture"),
+		Name: who.Claim("name"), Email: who.Claim("email"), EmailVerified: verified, Picture: p.picture(a),
 		Subject: who.Subject, Roles: who.Roles, Scopes: who.Scopes,
 	}
 	if u.Name == "" {
@@ -124,12 +127,24 @@ func (p *pages) person(a *auth.Authentication) *person {
 	return u
 }
 
+// picture is where the provider draws one. An application would show who.Claim("picture"), which is https or is not
+// there; these fakes have http alone, and after a restart they are elsewhere than when the session began.
+func (p *pages) picture(a *auth.Authentication) string {
+	provider, ok := p.providerURLs[a.Session.ProviderID]
+	if !ok {
+		return ""
+	}
+	return provider + "/avatar/" + url.PathEscape(a.Principal.Claim("sub")) + ".svg"
+}
+
 // Initial stands for a picture that there is not.
 func (p *person) Initial() string { return initial(p.Name) }
 
 func initial(name string) string {
 	for _, r := range name {
-		return strings.ToUpper(string(r))
+		if unicode.IsLetter(r) || unicode.IsDigit(r) { // "(Ada)" is A
+			return strings.ToUpper(string(r))
+		}
 	}
 	return ""
 }
@@ -144,7 +159,7 @@ func (p *pages) write(w http.ResponseWriter, status int, name string, v view) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", p.policy)
+	h.Set("Content-Security-Policy", p.policy())
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	w.WriteHeader(status)

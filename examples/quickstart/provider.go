@@ -39,6 +39,7 @@ func newFakeProvider(id, name, appURL string, people []fakeop.User) (*fakeProvid
 	secret := rand.Text()
 	op, err := fakeop.New(fakeop.Config{
 		Issuer: s.url,
+		Name:   name,
 		Users:  people,
 		Clients: []fakeop.Client{{
 			ID: "quickstart", Name: "Quickstart", Secret: secret,
@@ -47,6 +48,9 @@ func newFakeProvider(id, name, appURL string, people []fakeop.User) (*fakeProvid
 				appURL + auth.DefaultBasePath + "/callback", appURL + auth.DefaultBasePath + "/callback/" + id,
 			},
 			PostLogoutRedirectURIs: []string{appURL + "/"},
+			// No refresh token, since the application does not ask for one: after a restart the fakes would not know it,
+			// and a refresh that is refused ends the session.
+			RequireOfflineAccess: true,
 		}},
 	})
 	if err != nil {

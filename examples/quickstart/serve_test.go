@@ -52,7 +52,7 @@ func TestParseLoopback(t *testing.T) {
 }
 
 func TestRunRefusesToBeReachable(t *testing.T) {
-	err := run(t.Context(), "0.0.0.0:0", io.Discard)
+	err := run(t.Context(), "0.0.0.0:0", storeFlags{}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "-addr 0.0.0.0:0: not a loopback address: ") {
 		t.Errorf("error %v, want one that names the flag and says why", err)
 	}

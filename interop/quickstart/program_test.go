@@ -37,10 +37,10 @@ func build(t *testing.T) string {
 	return exe
 }
 
-// start starts the quickstart on a free port. It is stopped as Ctrl-C does when the test ends, if not before.
-func start(t *testing.T, exe string) *program {
+// start starts the quickstart on a free port, with further arguments. It is stopped as Ctrl-C does when the test ends, if not before.
+func start(t *testing.T, exe string, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(exe, "-addr", "127.0.0.1:0")} //nolint:gosec,noctx // it is to end by SIGINT
+	p := &program{cmd: exec.Command(exe, append([]string{"-addr", "127.0.0.1:0"}, args...)...)} //nolint:gosec,noctx // it is to end by SIGINT
 	p.cmd.Stderr = os.Stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -80,4 +80,13 @@ func (p *program) stop(t *testing.T) {
 	if err := p.cmd.Wait(); err != nil {
 		t.Errorf("the quickstart ended with %v, want exit status 0", err)
 	}
+}
+
+// kill ends the program as kill -9 does.
+func (p *program) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait() // says that it was killed
 }
