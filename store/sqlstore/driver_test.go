@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/DATA-DOG/go-sqlmock"
@@ -150,18 +151,66 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// TestDeadlocksForEver gives up.
+// TestRolledBackOften repeats a call as often as it takes.
+func TestRolledBackOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := mocked(t, "postgres")
+		s, u := newStore(t, r.db, sqlstore.Config{}), newUsers(t, r.db)
+		for range 50 {
+			r.mock.ExpectExec("").WillReturnError(pgError("40001"))
+		}
+		r.mock.ExpectExec("").WillReturnResult(sqlmock.NewResult(0, 1))
+		if err := s.Delete(t.Context(), "k"); err != nil {
+			t.Errorf("Delete: %v", err)
+		}
+		for range 50 {
+			r.mock.ExpectQuery("").WillReturnError(pgError("40001"))
+		}
+		columns := []string{"account_row", "account_id", "provider_id", "user_id", "name", "email", "email_verified", "image"}
+		r.mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows(columns).AddRow("row", "1", "acme", "user", "Ada", nil, false, "https://example.com/ada.png"))
+		r.mock.ExpectExec("").WillReturnResult(sqlmock.NewResult(0, 1))
+		if id, err := u.SignIn(t.Context(), account("acme", "1")); id != "user" || err != nil {
+			t.Errorf("SignIn: %q, %v", id, err)
+		}
+		r.sent()
+	})
+}
+
+// TestDeadlocksForEver gives up when the time is over, and pauses until then.
 func TestDeadlocksForEver(t *testing.T) {
-	r := mocked(t, "sqlserver")
-	s := newStore(t, r.db, sqlstore.Config{})
-	for range 21 {
-		r.mock.ExpectExec("").WillReturnError(msError(1205))
-	}
-	err := s.Delete(t.Context(), "k")
-	if e, ok := errors.AsType[*sqlstore.Error](err); !ok || e.Code != "1205" {
-		t.Errorf("Delete: %v", err)
-	}
-	r.sent()
+	synctest.Test(t, func(t *testing.T) {
+		for name, call := range map[string]func(*sqlstore.Store, *sqlstore.Users) error{
+			"Delete": func(s *sqlstore.Store, _ *sqlstore.Users) error { return s.Delete(t.Context(), "k") },
+			"SignIn": func(_ *sqlstore.Store, u *sqlstore.Users) error {
+				_, err := u.SignIn(t.Context(), account("acme", "1"))
+				return err
+			},
+			"Link": func(_ *sqlstore.Store, u *sqlstore.Users) error {
+				_, err := u.Link(t.Context(), "user", account("acme", "1"))
+				return err
+			},
+		} {
+			r := mocked(t, "sqlserver")
+			r.mock.MatchExpectationsInOrder(false)
+			for range 1010 {
+				r.mock.ExpectExec("").WillReturnError(msError(1205))
+				r.mock.ExpectQuery("").WillReturnError(msError(1205))
+			}
+			u, err := sqlstore.NewUsers(r.db, sqlstore.UsersConfig{Timeout: time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newStore(t, r.db, sqlstore.Config{Timeout: time.Second})
+			start := time.Now()
+			err = call(s, u)
+			if e, ok := errors.AsType[*sqlstore.Error](err); !ok || e.Code != "1205" || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if d, rounds := time.Since(start), len(r.texts); d != time.Second || rounds < 50 || rounds > 1003 {
+				t.Errorf("%s: %d rounds in %v", name, rounds, d)
+			}
+		}
+	})
 }
 
 // TestTTL rounds up to whole milliseconds: a record must not expire before its time.

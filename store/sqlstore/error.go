@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	mysqldriver "github.com/go-sql-driver/mysql"
 	"gorm.io/gorm"
@@ -33,6 +35,7 @@ type Error struct {
 	Table string
 
 	// Code is the SQLSTATE of PostgreSQL or the error number of another engine. It is empty when the server did not answer.
+	// With an error of the context it is the reason for which the server rolled the call back again and again.
 	Code string
 
 	// Err is the cause: an error of the context or the network, [ErrMissingTable], or a description of what was wrong. It
@@ -65,10 +68,13 @@ func wrap(ctx context.Context, db *sql.DB, e engine, op, table string, err error
 	if err == nil {
 		return nil
 	}
-	if done := ctx.Err(); done != nil {
-		return &Error{Op: op, Table: table, Err: done}
-	}
 	code := codeOf(err)
+	if done := ctx.Err(); done != nil {
+		if !isRolledBack(err) {
+			code = ""
+		}
+		return &Error{Op: op, Table: table, Code: code, Err: done}
+	}
 	if code == "" {
 		return &Error{Op: op, Table: table, Err: harmless(err)}
 	}
@@ -164,14 +170,29 @@ func isRolledBack(err error) bool {
 	return err != nil && slices.Contains([]string{"40001", "40P01", "1213", "1020", "1205", "3960"}, codeOf(err))
 }
 
-// maxRepeats bounds how often a call that was rolled back is made again.
-const maxRepeats = 20
-
+// repeatRolledBack makes a call until the database does not roll it back, as long as ctx lets it. Each round means that some
+// other call has got on.
 func repeatRolledBack(ctx context.Context, do func(context.Context) error) error {
-	for range maxRepeats {
-		if err := do(ctx); !isRolledBack(err) {
+	for round := 0; ; round++ {
+		if err := do(ctx); !isRolledBack(err) || !pause(ctx, round) {
 			return err
 		}
 	}
-	return do(ctx)
+}
+
+// pause waits before the next round, a different time for each of those that were in each other's way. It reports whether
+// there may be one.
+func pause(ctx context.Context, round int) bool {
+	const atOnce, shortest, longest = 3, time.Millisecond, 20 * time.Millisecond
+	if round < atOnce {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(shortest + rand.N(longest-shortest)) //nolint:gosec // no secret
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }

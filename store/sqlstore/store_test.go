@@ -34,6 +34,65 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+// onRepeatableRead is PostgreSQL with the isolation that an application may have chosen for its own transactions: there
+// whoever comes second is rolled back, where it would wait elsewhere.
+var onRepeatableRead = fixture{
+	name: "postgres, repeatable read", open: onPostgres.open,
+	dsn: func(t testing.TB) string {
+		return onPostgres.dsn(t) + "&default_transaction_isolation=repeatable%20read"
+	},
+}
+
+// TestRepeatableRead runs the kit, and many writers of one record, where contention is an error that the package has to hide.
+func TestRepeatableRead(t *testing.T) {
+	db := onRepeatableRead.migrated(t)
+	var isolation string
+	if err := db.Raw("SHOW transaction_isolation").Scan(&isolation).Error; err != nil || isolation != "repeatable read" {
+		t.Fatalf("isolation %q, %v", isolation, err)
+	}
+	s, u := newStore(t, db, sqlstore.Config{Timeout: 30 * time.Second}), newUsers(t, db)
+	for _, statement := range []string{ // a disk that takes its time: all others meet the one who waits for it
+		"CREATE FUNCTION slow() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.003); RETURN NULL; END $$ LANGUAGE plpgsql",
+		"CREATE TRIGGER slow AFTER UPDATE ON auth_kv FOR EACH ROW WHEN (NEW.id = 'hot') EXECUTE FUNCTION slow()",
+		"CREATE TRIGGER slow AFTER UPDATE ON auth_accounts FOR EACH ROW EXECUTE FUNCTION slow()",
+	} {
+		if err := db.Exec(statement).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("writes of one record", func(t *testing.T) {
+		atOnce(t, func() error { return s.Set(t.Context(), "hot", []byte("v"), time.Hour) })
+	})
+	t.Run("sign-ins of one account", func(t *testing.T) {
+		ada := signIn(t, u, account("p", "ada"))
+		atOnce(t, func() error {
+			id, err := u.SignIn(t.Context(), account("p", "ada"))
+			if err == nil && id != ada {
+				return fmt.Errorf("user %q, want %q", id, ada)
+			}
+			return err
+		})
+	})
+	storetest.TestKV(t, func(*testing.T) store.KV { return s })
+}
+
+// atOnce makes a call from many goroutines, some times from each.
+func atOnce(t *testing.T, call func() error) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 3 {
+				if err := call(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // age makes all records older than they are.
 func age(t *testing.T, db *gorm.DB, by time.Duration) {
 	t.Helper()

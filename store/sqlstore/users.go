@@ -126,12 +126,18 @@ const maxAttempts = 10
 // errChanged is returned by a step that found something other than the step before it did.
 var errChanged = errors.New("changed meanwhile")
 
-// untilSettled repeats a step whose transaction lost against another one of the same account.
+// untilSettled repeats a step whose transaction lost against another one of the same account, or was rolled back.
 func (s *signIn) untilSettled(step func() (string, error)) (string, error) {
-	for range maxAttempts {
+	for round, changed := 0, 0; changed < maxAttempts; round++ {
 		owner, err := step()
-		if !errors.Is(err, errChanged) && !isRolledBack(err) {
+		switch {
+		case errors.Is(err, errChanged):
+			changed++
+		case !isRolledBack(err):
 			return owner, err
+		}
+		if !pause(s.db.Statement.Context, round) {
+			return "", err
 		}
 	}
 	if linked, err := s.exists(); err == nil && linked {
