@@ -22,10 +22,13 @@
 // # What a database must be told
 //
 //   - MySQL and MariaDB: parseTime=true&loc=UTC in the DSN.
-//   - SQL Server: encrypt=true in the DSN; without it only the password is encrypted on its way.
+//   - SQL Server: encrypt=true in the DSN; without it only the password is encrypted on its way. And the server option
+//     "optimize for ad hoc workloads": the driver declares parameters by their length, so there is a plan for each length of
+//     a key and a value, and most are used once.
 //   - SQLite: _foreign_keys=1 in the DSN, or deleting a user leaves its accounts; and _busy_timeout below
-//     [Config].Timeout, since a call that waits for a lock cannot be interrupted. A database in memory exists once for each
-//     connection: allow one connection only.
+//     [Config].Timeout, since a call that waits for a lock cannot be interrupted. With more than one connection also
+//     _journal_mode=WAL: with the rollback journal, readers and writers keep each other waiting until hardly any call gets
+//     through. A database in memory exists once for each connection: allow one connection only.
 //   - Everywhere: the primary. A replica that lags shows sessions that have been revoked. With gorm's dbresolver plugin,
 //     [Store] and [Migrate] use the database that gorm.Open was given, past the plugin, and [Users] never reads from a
 //     replica. Leave Sources of the plugin empty for the tables of this package: it would send the statements of [Users] to

@@ -57,8 +57,10 @@ func (e engine) placeholder(n int) string {
 	}
 }
 
-// prepares reports whether statements have to be prepared by us. pgx prepares and caches by itself, as its DSN says, and
-// SQL Server caches plans by text. MySQL's driver would take two round trips for a call, and SQLite would parse anew.
+// prepares reports whether statements have to be prepared by us. pgx prepares and caches by itself, as its DSN says. SQL
+// Server caches plans by the text and the declared types of the parameters, and its driver declares a text or a value by its
+// length: one plan for each length, which preparing would not change. MySQL's driver would take two round trips for a call,
+// and SQLite would parse anew.
 func (e engine) prepares() bool { return e == mysql || e == sqlite }
 
 // quote makes an identifier of a validated name, which may have a schema before a dot.
