@@ -31,7 +31,10 @@ func openDatabase(ctx context.Context, dsn string) (kv store.KV, closeStore func
 		return nil, nil, err
 	}
 	db, err := gorm.Open(dialector, &gorm.Config{DisableAutomaticPing: true, Logger: logger.Discard})
-	if err != nil {
+	switch {
+	case err != nil && dialector.Name() == "sqlite": // no such directory, or a program that was built without cgo
+		return nil, nil, err
+	case err != nil:
 		return nil, nil, errors.New("the driver does not understand it") // its own words may quote the password
 	}
 	pool, err := db.DB()

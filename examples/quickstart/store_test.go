@@ -107,7 +107,7 @@ func TestStoreRefused(t *testing.T) {
 		{"MySQL without a name", []string{"-db", "mysql://user:canary@" + nobody}, "-db: not of the form mysql://"},
 		{"another engine", []string{"-db", "sqlserver://user:canary@" + nobody}, "-db: the scheme must be"},
 		{"SQLite with parameters", []string{"-db", dir + "/x?mode=canary"}, "-db: write the file"},
-		{"no directory", []string{"-db", dir + "/none/x.db"}, "-db: "},
+		{"no directory", []string{"-db", dir + "/none/x.db"}, "-db: unable to open database file"},
 		{"no key file", []string{"-redis", nobody, "-key-file", dir}, "-key-file: "},
 	}
 	for _, tt := range tests {
