@@ -26,6 +26,8 @@ func newFakeProvider(issuer, appURL string) (http.Handler, kvoauth.Client, error
 			ID: "postgres", Name: "The PostgreSQL example", Secret: secret,
 			RedirectURIs:           []string{appURL + auth.DefaultBasePath + "/callback"},
 			PostLogoutRedirectURIs: []string{appURL + "/"},
+			// The provider forgets what it granted with the process, and the sessions stay: so no refresh tokens.
+			RequireOfflineAccess: true,
 		}},
 	})
 	return op, kvoauth.Client{
