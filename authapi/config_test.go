@@ -184,6 +184,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"rate", kvOAuthEnv().with("NETSCRIPT_AUTH_RATE_LIMIT", "30"), []string{"NETSCRIPT_AUTH_RATE_LIMIT"}},
 		{"rate of nothing", kvOAuthEnv().with("NETSCRIPT_AUTH_RATE_LIMIT", "0/m"), []string{"NETSCRIPT_AUTH_RATE_LIMIT"}},
 		{"proxies", kvOAuthEnv().with("NETSCRIPT_AUTH_TRUSTED_PROXIES", "10.0.0.0/8,all"), []string{"NETSCRIPT_AUTH_TRUSTED_PROXIES"}},
+		{"verify claims", kvOAuthEnv().with("NETSCRIPT_AUTH_VERIFY_CLAIMS", "name,,email"), []string{"NETSCRIPT_AUTH_VERIFY_CLAIMS"}},
 		{"verify key", kvOAuthEnv().with("NETSCRIPT_AUTH_VERIFY_KEY", "x"), []string{"NETSCRIPT_AUTH_VERIFY_KEY"}},
 		{"workos, nothing", env{"NETSCRIPT_AUTH_BACKEND": "workos"}, []string{"WORKOS_API_KEY", "WORKOS_CLIENT_ID", "WORKOS_COOKIE_PASSWORD"}},
 		{"workos, short password", workosEnv().with("WORKOS_COOKIE_PASSWORD", "canary-short"), []string{"WORKOS_COOKIE_PASSWORD"}},
