@@ -103,7 +103,7 @@ func (b *Backend) unseal(sealed string, now time.Time) (*unsealed, error) {
 
 // decide decides about an opened cookie, and refreshes it when that is due.
 func (b *Backend) decide(ctx context.Context, s *opened, d digest) (*auth.Authentication, error) {
-	renewable := b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != ""
+	renewable := b.renewable(s)
 	if renewable && s.token.expired(b.conf.Now()) {
 		return b.renewExpired(ctx, s)
 	}
@@ -125,6 +125,11 @@ func (b *Backend) decide(ctx context.Context, s *opened, d digest) (*auth.Authen
 	}
 	b.cache.put(d, &verified{a, from, until})
 	return a, nil
+}
+
+// renewable reports whether s is refreshed when that is due.
+func (b *Backend) renewable(s *opened) bool {
+	return b.conf.Refresh == OnExpiry && s.payload.text("refreshToken") != ""
 }
 
 // authenticationOf binds the token to the sealed user: the same person, or nobody. The SDK does not look.

@@ -35,7 +35,7 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 	}
 	id, userID := s.token.claims.text("sid"), s.token.claims.text("sub")
 	if p.SessionID != "" && p.SessionID != id {
-		return redirect, b.endOther(r, p.SessionID)
+		return redirect, b.endOther(r.Context(), s, p.SessionID)
 	}
 	redirect.Cookies = []*http.Cookie{b.conf.clearSessionCookie()}
 	var err error
@@ -116,26 +116,50 @@ func (b *Backend) noteEnded(ctx context.Context, id, userID string) {
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, SessionID: id, Subject: auth.NewSecret(userID), Count: 1})
 }
 
-// endOther ends the session called id on behalf of who sent r. Whether it does not exist or is somebody else's, the
-// answer is the same.
-func (b *Backend) endOther(r *http.Request, id string) error {
-	const op = "sign out"
-	a, err := b.Authenticate(r)
+// endOther ends the session called id on behalf of who has s. Whether it does not exist or is somebody else's, the
+// answer is the same. Nothing is refreshed: the redirect has no place for a new cookie, and the old one would be spent.
+func (b *Backend) endOther(ctx context.Context, s *opened, id string) error {
+	user, err := b.owner(ctx, s)
 	if err != nil {
-		return err
+		return b.reject(ctx, err)
 	}
-	forbidden := fail(auth.CodeForbidden, op, errNotOwn)
+	forbidden := fail(auth.CodeForbidden, "sign out", errNotOwn)
 	if b.conf.APIKey.IsZero() {
 		return forbidden // whose it is cannot be known
 	}
-	own, err := b.api.list(r.Context(), a.Session.UserID)
+	own, err := b.api.list(ctx, user)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(own, func(s *auth.Session) bool { return s.ID == id }) {
+	listed := func(id string) bool {
+		return slices.ContainsFunc(own, func(s *auth.Session) bool { return s.ID == id })
+	}
+	if !listed(s.token.claims.text("sid")) {
+		return b.reject(ctx, fail(auth.CodeSessionRevoked, "sign out", nil))
+	}
+	if !listed(id) {
 		return forbidden
 	}
-	return b.end(r.Context(), id, a.Session.UserID)
+	return b.end(ctx, id, user)
+}
+
+// owner returns whose session s is. The token must be good, but may have expired where it could be refreshed: that the
+// session lives is then for WorkOS' list to say.
+func (b *Backend) owner(ctx context.Context, s *opened) (string, error) {
+	c := s.token.claims
+	if b.ended.has(c.text("sid")) {
+		return "", fail(auth.CodeSessionRevoked, "sign out", nil)
+	}
+	if !b.renewable(s) || !s.token.expired(b.conf.Now()) {
+		var err error
+		if c, _, err = b.tokens.verifyParsed(ctx, s.token); err != nil {
+			return "", err
+		}
+	}
+	if _, err := authenticationOf(c, s.payload); err != nil {
+		return "", err
+	}
+	return c.text("sub"), nil
 }
 
 // signOutEverywhere needs a token that is good: a stolen old cookie must not end what its owner has since begun.

@@ -234,3 +234,48 @@ func TestHandler(t *testing.T) {
 		t.Errorf("/me while WorkOS is down: %d", w.Code)
 	}
 }
+
+// Ending another session spends nothing: the refresh token stays good, and so does the cookie that the browser has.
+func TestSignOutOfOthersSpendsNothing(t *testing.T) {
+	f := newFixture(t, refreshing)
+	there, here := f.signIn(t, "alice"), f.signIn(t, "alice")
+	other, err := f.Session(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.expire()
+	for id, code := range map[string]auth.Code{"session_none": auth.CodeForbidden, other.ID: ""} {
+		_, err := f.SignOut(here, auth.SignOutParams{SessionID: id})
+		wantCode(t, err, code, false)
+	}
+	if n := f.server.Requests(authenticatePath); n != 0 {
+		t.Errorf("%d refreshes", n)
+	}
+	if a, err := f.Authenticate(here); err != nil || len(a.Cookies) != 1 {
+		t.Errorf("the cookie afterwards: %v", err)
+	}
+}
+
+// A cookie whose own session has ended at WorkOS ends no other.
+func TestSignOutOfOthersByEndedSession(t *testing.T) {
+	f := newFixture(t, refreshing)
+	there, here := f.signIn(t, "alice"), f.signIn(t, "alice")
+	other, _ := f.Session(there)
+	own, _ := f.Session(here)
+	f.server.End(own.ID)
+	_, err := f.SignOut(here, auth.SignOutParams{SessionID: other.ID})
+	wantCode(t, err, auth.CodeSessionRevoked, true)
+	if n := f.server.Requests(revokePath); n != 0 {
+		t.Errorf("%d revocations", n)
+	}
+}
+
+// Without refreshing, an expired token proves nothing about other sessions.
+func TestSignOutOfOthersWithExpiredToken(t *testing.T) {
+	f := newFixture(t, nil)
+	there, here := f.signIn(t, "alice"), f.signIn(t, "alice")
+	other, _ := f.Session(there)
+	f.expire()
+	_, err := f.SignOut(here, auth.SignOutParams{SessionID: other.ID})
+	wantCode(t, err, auth.CodeTokenExpired, false)
+}
