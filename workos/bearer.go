@@ -93,7 +93,7 @@ func (b *Bearer) Authenticate(r *http.Request) (*auth.Authentication, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.tokens.verify(r.Context(), raw)
+	c, err := b.tokens.verify(r.Context(), raw, fromClient)
 	if err != nil {
 		return nil, err
 	}

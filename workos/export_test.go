@@ -48,7 +48,7 @@ func TokenVerifier(set []byte, now func() time.Time) (func(raw string) error, er
 	s.current.Store(&keys{list, now()})
 	v := &verifier{keys: s, sessions: true, now: now}
 	return func(raw string) error {
-		_, err := v.verify(context.Background(), raw)
+		_, err := v.verify(context.Background(), raw, fromClient)
 		return err
 	}, nil
 }

@@ -19,7 +19,8 @@ const (
 	keysMaxAge   = 600 * time.Second // then they are fetched again before they are used
 	keysCooldown = 300 * time.Second // after a fetch: an unknown key id does not cause another
 	keysTimeout  = 5 * time.Second
-	keysRetry    = time.Second // after a fetch that failed: nobody waits for WorkOS in vain more than once in it
+	keysRetry    = time.Second      // after a fetch that failed: nobody waits for WorkOS in vain more than once in it
+	keysForced   = 10 * time.Second // between fetches for a key that WorkOS itself has just used
 )
 
 var (
@@ -41,6 +42,7 @@ type keySet struct {
 	mu      sync.Mutex
 	failure error // of the last fetch, if it failed
 	failed  time.Time
+	forced  time.Time // the last fetch in spite of the cooldown
 }
 
 func newKeySet(base, clientID string, client *http.Client, now func() time.Time) *keySet {
@@ -67,18 +69,18 @@ func (s *keySet) get(ctx context.Context) (*keys, error) {
 	if k := s.fresh(); k != nil {
 		return k, nil
 	}
-	return s.fetch(ctx, s.current.Load())
+	return s.fetch(ctx, s.current.Load(), false)
 }
 
-// find returns the one key that t may be signed with.
-func (s *keySet) find(ctx context.Context, t *token) (*rsa.PublicKey, *keys, error) {
+// find returns the one key that t may be signed with. For one that came from WorkOS itself the cooldown does not count.
+func (s *keySet) find(ctx context.Context, t *token, from origin) (*rsa.PublicKey, *keys, error) {
 	k, err := s.get(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	n, found := fitting(k.list, t.header)
-	if n == 0 && s.now().Sub(k.at) >= keysCooldown {
-		if k, err = s.fetch(ctx, k); err != nil {
+	if cold := s.now().Sub(k.at) < keysCooldown; n == 0 && (!cold || from == fromWorkOS) {
+		if k, err = s.fetch(ctx, k, cold); err != nil {
 			return nil, nil, err
 		}
 		n, found = fitting(k.list, t.header)
@@ -97,14 +99,17 @@ func (s *keySet) find(ctx context.Context, t *token) (*rsa.PublicKey, *keys, err
 }
 
 // fetch replaces the keys old, unless somebody else just did. Concurrent calls share one request, which does not end
-// with one of them.
-func (s *keySet) fetch(ctx context.Context, old *keys) (*keys, error) {
+// with one of them. When forced too often it returns old.
+func (s *keySet) fetch(ctx context.Context, old *keys, forced bool) (*keys, error) {
 	if err := s.recentFailure(); err != nil {
 		return nil, err
 	}
 	flight := s.flight.DoChan("", func() (any, error) {
 		if k := s.current.Load(); k != old {
 			return k, nil
+		}
+		if forced && !s.mayForce() {
+			return old, nil
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 		defer cancel()
@@ -125,6 +130,17 @@ func (s *keySet) fetch(ctx context.Context, old *keys) (*keys, error) {
 	case <-ctx.Done():
 		return nil, fail(auth.CodeProviderUnavailable, "fetch keys", ctx.Err())
 	}
+}
+
+// mayForce reports whether a fetch in spite of the cooldown is allowed, and counts it.
+func (s *keySet) mayForce() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := s.now(); s.forced.IsZero() || now.Sub(s.forced) >= keysForced {
+		s.forced = now
+		return true
+	}
+	return false
 }
 
 func (s *keySet) recentFailure() error {

@@ -191,7 +191,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // accept verifies what WorkOS answered before it is believed, and seals it. The user must be who it was.
 func (b *Backend) accept(ctx context.Context, d SessionData, user string) (*auth.Authentication, error) {
-	c, err := b.tokens.verify(ctx, d.AccessToken.Reveal())
+	c, err := b.tokens.verify(ctx, d.AccessToken.Reveal(), fromWorkOS)
 	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
 		return nil, err
 	}

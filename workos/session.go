@@ -107,7 +107,7 @@ func (b *Backend) decide(ctx context.Context, s *opened, d digest) (*auth.Authen
 	if renewable && s.token.expired(b.conf.Now()) {
 		return b.renewExpired(ctx, s)
 	}
-	c, from, err := b.tokens.verifyParsed(ctx, s.token)
+	c, from, err := b.tokens.verifyParsed(ctx, s.token, fromClient)
 	if err != nil {
 		return nil, err
 	}

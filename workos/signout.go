@@ -152,7 +152,7 @@ func (b *Backend) owner(ctx context.Context, s *opened) (string, error) {
 	}
 	if !b.renewable(s) || !s.token.expired(b.conf.Now()) {
 		var err error
-		if c, _, err = b.tokens.verifyParsed(ctx, s.token); err != nil {
+		if c, _, err = b.tokens.verifyParsed(ctx, s.token, fromClient); err != nil {
 			return "", err
 		}
 	}

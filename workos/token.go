@@ -47,20 +47,28 @@ type verifier struct {
 	now       func() time.Time
 }
 
+// origin says who handed us a token.
+type origin int
+
+const (
+	fromClient origin = iota // anybody
+	fromWorkOS               // WorkOS, in answer to a refresh
+)
+
 // verify returns the claims of a token that is good now.
-func (v *verifier) verify(ctx context.Context, raw string) (claims, error) {
+func (v *verifier) verify(ctx context.Context, raw string, from origin) (claims, error) {
 	t, err := parseToken(raw)
 	if err != nil {
 		return nil, invalidToken(err)
 	}
-	c, _, err := v.verifyParsed(ctx, t)
+	c, _, err := v.verifyParsed(ctx, t, from)
 	return c, err
 }
 
 // verifyParsed returns also the keys that t was verified with. It checks the signature first: until then the claims are
 // anybody's.
-func (v *verifier) verifyParsed(ctx context.Context, t *token) (claims, *keys, error) {
-	key, from, err := v.keys.find(ctx, t)
+func (v *verifier) verifyParsed(ctx context.Context, t *token, by origin) (claims, *keys, error) {
+	key, from, err := v.keys.find(ctx, t, by)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,93 @@
+package workos_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/netscript/auth"
+	"github.com/netscript/auth/workos"
+)
+
+// rotating is a WorkOS whose signing key and answers tests choose.
+type rotating struct {
+	t       *testing.T
+	clock   *clock
+	keys    map[string]*testKey
+	signs   string         // the key of new tokens
+	shows   string         // the key on the list
+	claims  map[string]any // of new tokens, over the ordinary ones
+	status  int            // of the JWK set
+	fetches atomic.Int64
+}
+
+func newRotating(t *testing.T) *rotating {
+	return &rotating{t: t, clock: newClock(), keys: newTestKeys(t), signs: "main", shows: "main", status: 200}
+}
+
+func (w *rotating) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.Path, "/sso/jwks/") {
+		w.fetches.Add(1)
+		return answer(w.status, `{"keys":[`+w.keys[w.shows].jwk+`]}`), nil
+	}
+	body, err := json.Marshal(map[string]any{
+		"access_token":  w.keys[w.signs].sign(w.t, nil, with(baseClaims(w.clock.Now()), w.claims)),
+		"refresh_token": "rt_2", "user": map[string]any{"id": testUser},
+	})
+	return answer(200, string(body)), err
+}
+
+func (w *rotating) backend() *workos.Backend {
+	return mustNew(w.t, workos.Config{
+		ClientID: testClient, CookiePasswords: testPasswords, APIKey: auth.NewSecret(fakeKey), Now: w.clock.Now,
+		Refresh: workos.OnExpiry, HTTPClient: &http.Client{Transport: w},
+	})
+}
+
+// cookie is a request with a token of the key called name. refresh tells its refreshes apart.
+func (w *rotating) cookie(name, refresh string) *http.Request {
+	token := w.keys[name].sign(w.t, nil, baseClaims(w.clock.Now()))
+	return cookieRequest(sealTest(w.t, strings.Replace(sessionJSON(token), "rt_1", refresh, 1)))
+}
+
+// A key that WorkOS began to use a moment ago does not cost anybody the session: the new token came from WorkOS itself.
+func TestRefreshAfterKeyRotation(t *testing.T) {
+	w := newRotating(t)
+	b := w.backend()
+	first := w.cookie("main", "rt_a")
+	if _, err := b.Authenticate(first); err != nil {
+		t.Fatal(err)
+	}
+	w.signs, w.shows = "second", "second"
+	w.clock.advance(241 * time.Second)
+	_, err := b.Authenticate(w.cookie("second", "rt_forged"))
+	wantCode(t, err, auth.CodeTokenInvalid, false) // a cookie does not get past the cooldown
+	if n := w.fetches.Load(); n != 1 {
+		t.Fatalf("%d fetches", n)
+	}
+	a, err := b.Authenticate(first)
+	if err != nil || len(a.Cookies) != 1 || w.fetches.Load() != 2 {
+		t.Errorf("%v, %d fetches", err, w.fetches.Load())
+	}
+}
+
+// Also WorkOS' own tokens cause a fetch no more than every ten seconds.
+func TestRefreshWithUnknownKeyIsBounded(t *testing.T) {
+	w := newRotating(t)
+	b := w.backend()
+	w.signs = "second"
+	for _, tt := range []struct {
+		after   time.Duration
+		fetches int64
+	}{{0, 2}, {9 * time.Second, 2}, {time.Second, 3}} {
+		w.clock.advance(tt.after)
+		_, err := b.Refresh(w.cookie("main", "rt_"+tt.after.String()), workos.RefreshParams{})
+		wantCode(t, err, auth.CodeProviderInvalid, false)
+		if n := w.fetches.Load(); n != tt.fetches {
+			t.Errorf("%s later: %d fetches, want %d", tt.after, n, tt.fetches)
+		}
+	}
+}
