@@ -38,7 +38,8 @@ type Config struct {
 	// encrypted: a cookie is signed with the current secret, so that replacing it signs everybody out.
 	Secrets []VersionedSecret
 	// InsecureAcceptRetiredSecrets also accepts cookies and tokens that are signed with one of the other secrets, which
-	// the server does not: who has learned a secret that was replaced for it can still forge sessions.
+	// the server does not, and an encrypted session_data of one, which it does: who has learned a secret that was replaced
+	// for it can still forge sessions.
 	InsecureAcceptRetiredSecrets bool
 
 	// BaseURL is the server's baseURL. If empty, cookies are Secure, and a JWT plugin needs an issuer and audience.

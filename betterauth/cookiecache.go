@@ -184,8 +184,8 @@ func (s *secrets) openJWT(data string, now time.Time) *cachedRecord {
 	return r
 }
 
-// openJWE opens an encrypted JWT. Its header names the secret by the thumbprint of its key; without that, every secret is
-// tried.
+// openJWE opens an encrypted JWT. Its header names the secret by the thumbprint of its key; without that, every accepted
+// secret is tried.
 func (s *secrets) openJWE(data string) *cachedRecord {
 	object, err := jose.ParseEncryptedCompact(data, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256CBC_HS512})
 	if err != nil {

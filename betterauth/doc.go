@@ -26,6 +26,7 @@
 //   - Tokens are compared byte for byte, whatever the collation of the column says.
 //   - An API key authenticates, but manages nobody's sessions.
 //   - A session_data cookie that cannot be decoded is passed over, where the server can answer 500.
+//   - An encrypted session_data of a secret that was replaced is passed over ([Config.InsecureAcceptRetiredSecrets]).
 //   - Secrets of fewer than 32 characters, and better-auth's own default secret, are refused.
 //
 // Claims never hold the session's token.

@@ -82,7 +82,7 @@ func (c *Config) parseSecrets() (*secrets, error) {
 	if c.InsecureAcceptRetiredSecrets {
 		s.signing = ring
 	}
-	return s, s.deriveKeys(ring)
+	return s, s.deriveKeys()
 }
 
 func checkSecret(field string, s auth.Secret) error {
@@ -96,8 +96,9 @@ func checkSecret(field string, s auth.Secret) error {
 	return nil
 }
 
-func (s *secrets) deriveKeys(ring []auth.Secret) error {
-	for _, secret := range ring {
+// deriveKeys makes the keys of session_data. Whoever has a key can also make one, so that only accepted secrets have them.
+func (s *secrets) deriveKeys() error {
+	for _, secret := range s.signing {
 		key, err := hkdf.Key(sha256.New, []byte(secret.Reveal()), []byte(jweSalt), jweInfo, jweKeySize)
 		if err != nil {
 			return errors.New("Secret: no key can be derived")

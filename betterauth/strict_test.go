@@ -213,6 +213,29 @@ func TestRetiredSecrets(t *testing.T) {
 	refused(t, newBackend(t, lenient), withCookie(cookieName, url.QueryEscape(signWith(old+"x", token))), auth.CodeNoCredential)
 }
 
+// Who has learned a secret that was replaced, and has a session, makes no session_data of another user for it.
+func TestStricterRetiredSecretOpensNoCache(t *testing.T) {
+	const old = "retired-secret-0123456789abcdefghijklmnopq"
+	cache := &betterauth.CookieCache{Strategy: betterauth.JWEStrategy, Write: true}
+	r := newRig(t, engines()[0], func(c *betterauth.Config) {
+		c.CookieCache = cache
+		c.Secrets = []betterauth.VersionedSecret{{Version: 2, Secret: auth.NewSecret(testSecret)}, {Version: 1, Secret: auth.NewSecret(old)}}
+	})
+	token := r.session(r.user("mallory"), nil)
+	forger := newRig(t, engines()[0], func(c *betterauth.Config) { c.CookieCache, c.Secret = cache, auth.NewSecret(old) })
+	forger.session(forger.user("root"), map[string]any{"token": token})
+	forged := admitted(t, forger.Backend, withCookie(cookieName, url.QueryEscape(signWith(old, token))))
+	request := keep(cookied(token), forged.Cookies)
+	if a := admitted(t, r.Backend, request); a.Principal.Subject != "user-mallory" {
+		t.Errorf("a retired secret made a session of %s", a.Principal.Subject)
+	}
+	lenient := r.config
+	lenient.InsecureAcceptRetiredSecrets = true
+	if a := admitted(t, newBackend(t, lenient), request); a.Principal.Subject != "user-root" {
+		t.Errorf("retired secrets are accepted, and the session is of %s", a.Principal.Subject)
+	}
+}
+
 // Every bit of the cookie counts, but for the spare ones at the end of base64.
 func TestFlippedBits(t *testing.T) {
 	r := newRig(t, engines()[0], nil)
