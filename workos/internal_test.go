@@ -24,15 +24,15 @@ func TestKeysAreNotFetchedTwice(t *testing.T) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(`{"keys":[]}`))}, nil
 	})}
 	s := newKeySet("https://api.test", "client", client, time.Now)
-	first, err := s.fetch(context.Background(), nil)
+	first, err := s.fetch(context.Background(), nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := s.fetch(context.Background(), nil)
+	second, err := s.fetch(context.Background(), nil, false)
 	if err != nil || second != first || n != 1 {
 		t.Errorf("%v, the same keys: %v, %d fetches", err, second == first, n)
 	}
-	if third, err := s.fetch(context.Background(), first); err != nil || third == first || n != 2 {
+	if third, err := s.fetch(context.Background(), first, false); err != nil || third == first || n != 2 {
 		t.Errorf("%v, the same keys: %v, %d fetches", err, third == first, n)
 	}
 }

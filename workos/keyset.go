@@ -20,6 +20,7 @@ const (
 	keysCooldown = 300 * time.Second // after a fetch: an unknown key id does not cause another
 	keysTimeout  = 5 * time.Second
 	keysRetry    = time.Second      // after a fetch that failed: nobody waits for WorkOS in vain more than once in it
+	keysUnknown  = 30 * time.Second // the same for a key id that the keys in hand do not have
 	keysForced   = 10 * time.Second // between fetches for a key that WorkOS itself has just used
 )
 
@@ -80,6 +81,9 @@ func (s *keySet) find(ctx context.Context, t *token, from origin) (*rsa.PublicKe
 	}
 	n, found := fitting(k.list, t.header)
 	if cold := s.now().Sub(k.at) < keysCooldown; n == 0 && (!cold || from == fromWorkOS) {
+		if err := s.recentFailure(keysUnknown); err != nil && from == fromClient {
+			return nil, nil, err
+		}
 		if k, err = s.fetch(ctx, k, cold); err != nil {
 			return nil, nil, err
 		}
@@ -99,14 +103,14 @@ func (s *keySet) find(ctx context.Context, t *token, from origin) (*rsa.PublicKe
 }
 
 // fetch replaces the keys old, unless somebody else just did. Concurrent calls share one request, which does not end
-// with one of them. When forced too often it returns old.
+// with one of them; whether one failed just now is looked at inside, where no other is under way. When forced too often it returns old.
 func (s *keySet) fetch(ctx context.Context, old *keys, forced bool) (*keys, error) {
-	if err := s.recentFailure(); err != nil {
-		return nil, err
-	}
 	flight := s.flight.DoChan("", func() (any, error) {
 		if k := s.current.Load(); k != old {
 			return k, nil
+		}
+		if err := s.recentFailure(keysRetry); err != nil {
+			return nil, err
 		}
 		if forced && !s.mayForce() {
 			return old, nil
@@ -143,10 +147,11 @@ func (s *keySet) mayForce() bool {
 	return false
 }
 
-func (s *keySet) recentFailure() error {
+// recentFailure returns the last failure while it is younger than retry, unless a fetch has succeeded since.
+func (s *keySet) recentFailure(retry time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure != nil && s.now().Sub(s.failed) < keysRetry {
+	if s.failure != nil && s.now().Sub(s.failed) < retry {
 		return s.failure
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,44 @@ func TestRefreshWithUnknownKeyIsBounded(t *testing.T) {
 		wantCode(t, err, auth.CodeProviderInvalid, false)
 		if n := w.fetches.Load(); n != tt.fetches {
 			t.Errorf("%s later: %d fetches, want %d", tt.after, n, tt.fetches)
+		}
+	}
+}
+
+// Forged tokens during a failure at WorkOS do not become a request each, in a burst or one a second.
+func TestForgedTokensWhileKeysFail(t *testing.T) {
+	w := newRotating(t)
+	b := w.backend()
+	good := w.cookie("main", "rt_1")
+	if _, err := b.Authenticate(good); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(301 * time.Second)
+	w.status = 500
+	forged := w.cookie("rogue", "rt_1")
+	for range 50 {
+		_, err := b.Authenticate(forged)
+		wantCode(t, err, auth.CodeProviderUnavailable, false)
+		w.clock.advance(time.Second)
+	}
+	if n := w.fetches.Load(); n != 3 {
+		t.Errorf("%d fetches, want the first and one every 30 seconds", n)
+	}
+}
+
+// Many tokens at once cause one fetch also when it fails before the last of them asks.
+func TestConcurrentTokensWhileKeysFail(t *testing.T) {
+	for range 40 {
+		w := newRotating(t)
+		w.status = 500
+		b := w.backend()
+		r := w.cookie("main", "rt_1")
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() { _, _ = b.Authenticate(r) })
+		}
+		if wg.Wait(); w.fetches.Load() != 1 {
+			t.Fatalf("%d fetches", w.fetches.Load())
 		}
 	}
 }
