@@ -88,15 +88,27 @@ func refusal(res *answer) *refreshFailure {
 	var body map[string]any
 	_ = json.Unmarshal(res.body, &body) // not JSON: no code
 	code, _ := body["error"].(string)
+	detail, _ := body["code"].(string)
 	switch {
 	case res.status == http.StatusBadRequest && code == "invalid_grant":
 		return &refreshFailure{err: fail(auth.CodeSessionRevoked, op, errors.New("WorkOS has ended the session"))}
 	case res.status == http.StatusUnauthorized, code == "invalid_client", code == "unauthorized_client":
 		return &refreshFailure{err: fail(auth.CodeClientRejected, op, errors.New("WorkOS does not accept the API key or the client"))}
-	case res.status == http.StatusForbidden:
+	case res.status == http.StatusForbidden && (stepUp(code) || stepUp(detail)):
 		return &refreshFailure{err: fail(auth.CodeLoginRequired, op, errors.New("WorkOS wants the person to sign in again"))}
 	}
 	return &refreshFailure{err: fail(auth.CodeProviderInvalid, op, errStatus)}
+}
+
+// stepUp reports whether a code of WorkOS asks for a further step of the person. A refusal without one, such as a
+// firewall's, says nothing about the session.
+func stepUp(code string) bool {
+	switch code {
+	case "sso_required", "mfa_enrollment", "mfa_challenge", "email_verification_required", "organization_selection_required",
+		"organization_authentication_methods_required", "passkey_progressive_enrollment", "radar_challenge", "application_consent_required":
+		return true
+	}
+	return false
 }
 
 // retryAfter reads the header of RFC 9110, section 10.2.3, in both its forms.

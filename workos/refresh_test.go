@@ -615,3 +615,49 @@ func TestRefreshNeedsSignIn(t *testing.T) {
 	_, err = f.Refresh(r, workos.RefreshParams{})
 	wantCode(t, err, auth.CodeLoginRequired, false)
 }
+
+// A margin as long as the token's life does not mean a refresh at every request.
+func TestMarginOfShortTokens(t *testing.T) {
+	w := newRotating(t) // its tokens live five minutes, and are a minute old
+	b := mustNew(t, workos.Config{
+		ClientID: testClient, CookiePasswords: testPasswords, APIKey: auth.NewSecret(fakeKey), Now: w.clock.Now,
+		Refresh: workos.OnExpiry, RefreshMargin: 10 * time.Minute, HTTPClient: &http.Client{Transport: w},
+	})
+	r := w.cookie("main", "rt_1")
+	for _, tt := range []struct {
+		after   time.Duration
+		cookies int
+	}{{0, 0}, {89 * time.Second, 0}, {time.Second, 1}} {
+		w.clock.advance(tt.after)
+		a, err := b.Authenticate(r)
+		if err != nil || len(a.Cookies) != tt.cookies {
+			t.Fatalf("%s later: %v, want %d cookies", tt.after, err, tt.cookies)
+		}
+	}
+}
+
+// Only a step that WorkOS is known to ask for is taken for one; any other refusal could not be understood.
+func TestForbiddenRefresh(t *testing.T) {
+	for body, code := range map[string]auth.Code{
+		`{"error":"sso_required"}`: auth.CodeLoginRequired, `{"code":"mfa_enrollment"}`: auth.CodeLoginRequired,
+		`{"error":"mfa_challenge","code":"x"}`: auth.CodeLoginRequired, `{"code":"email_verification_required"}`: auth.CodeLoginRequired,
+		`{"code":"organization_selection_required"}`: auth.CodeLoginRequired,
+		`{"code":"forbidden"}`:                       auth.CodeProviderInvalid, `{"code":["sso_required"]}`: auth.CodeProviderInvalid,
+		`{}`: auth.CodeProviderInvalid, `<h1>blocked by a firewall: sso_required</h1>`: auth.CodeProviderInvalid, ``: auth.CodeProviderInvalid,
+	} {
+		w := newRotating(t)
+		b := mustNew(t, workos.Config{
+			ClientID: testClient, CookiePasswords: testPasswords, APIKey: auth.NewSecret(fakeKey), Now: w.clock.Now,
+			HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPost {
+					return answer(403, body), nil
+				}
+				return w.RoundTrip(r)
+			})},
+		})
+		_, err := b.Refresh(w.cookie("main", "rt_1"), workos.RefreshParams{})
+		if auth.CodeOf(err) != code || len(cookiesOf(err)) != 0 {
+			t.Errorf("%s: %v, want %s", body, err, code)
+		}
+	}
+}
