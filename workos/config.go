@@ -66,7 +66,8 @@ type Config struct {
 	// Refresh says whether this backend renews sessions. If zero, [Never].
 	Refresh RefreshMode
 	// RefreshMargin is how long before its expiry a token is refreshed with [OnExpiry]; while that fails, the token serves
-	// until it expires. If zero, one minute, but at most a fifth of the token's lifetime. At most ten minutes.
+	// until it expires. If zero, one minute, but at most a fifth of the token's lifetime. At most ten minutes; what is more than
+	// half of the lifetime counts as half, if the token says when it was issued.
 	RefreshMargin time.Duration
 
 	// CookieName is the name of the cookie. If empty, "wos-session".

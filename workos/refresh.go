@@ -18,8 +18,10 @@ const (
 	refreshPause    = 500 * time.Millisecond // before the second; then half as long again each time
 	// retryWindow is how long after the first attempt the same refresh token is sent again. WorkOS answers a replay with the
 	// pair of the first use only for a short while: seen are ten to thirty seconds.
-	retryWindow    = 8 * time.Second
-	marginFraction = 5 // of a token's life: one that lives a minute is not refreshed at every request
+	retryWindow = 8 * time.Second
+	// The margin is at most this part of a token's life: one that lives a minute is not refreshed at every request.
+	marginFraction     = 5 // of the default margin
+	configuredFraction = 2 // of Config.RefreshMargin
 )
 
 var (
@@ -67,16 +69,16 @@ func (b *Backend) Refresh(r *http.Request, p RefreshParams) (*auth.Authenticatio
 	return a, nil
 }
 
-// margin is how long before its expiry the token of s is refreshed.
+// margin is how long before its expiry the token of s is refreshed: not so long that a new token would be due at once.
 func (b *Backend) margin(s *auth.Session) time.Duration {
-	if b.conf.RefreshMargin > 0 {
-		return b.conf.RefreshMargin
+	margin, most := b.conf.RefreshMargin, time.Duration(configuredFraction)
+	if margin == 0 {
+		margin, most = DefaultRefreshMargin, marginFraction
 	}
-	life := s.ExpiresAt.Sub(s.IssuedAt)
 	if s.IssuedAt.IsZero() {
-		return DefaultRefreshMargin
+		return margin
 	}
-	return min(DefaultRefreshMargin, life/marginFraction)
+	return min(margin, s.ExpiresAt.Sub(s.IssuedAt)/most)
 }
 
 // renewEarly refreshes a session whose token is still good, as a has it. When that fails, the token serves; only WorkOS'
