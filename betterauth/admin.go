@@ -188,19 +188,23 @@ func (b *Backend) endPreserved(ctx context.Context, s *session, now time.Time) e
 	return err
 }
 
-// remove ends a session wherever it is kept.
+// remove ends a session wherever it is kept. The row goes first: who extends the session looks at it last.
 func (b *Backend) remove(ctx context.Context, s *session, now time.Time) error {
 	defer b.local.forget(s.token)
-	var err error
+	err := b.removeRow(ctx, s, now)
 	if b.conf.Secondary != nil {
-		err = b.removeStored(ctx, s, now)
+		err = errors.Join(err, b.removeStored(ctx, s, now))
 	}
-	if b.db == nil || !b.conf.Secondary.inDatabase() {
-		return err
+	return err
+}
+
+func (b *Backend) removeRow(ctx context.Context, s *session, now time.Time) error {
+	switch {
+	case b.db == nil || !b.conf.Secondary.inDatabase():
+		return nil
+	case b.conf.preserves():
+		return b.endRow(ctx, s.token, s.userID, now)
 	}
-	if b.conf.preserves() {
-		return errors.Join(err, b.endRow(ctx, s.token, s.userID, now))
-	}
-	_, dbErr := b.db.exec(ctx, "end session", b.statements.delete, s.id, s.token)
-	return errors.Join(err, dbErr)
+	_, err := b.db.exec(ctx, "end session", b.statements.delete, s.id, s.token)
+	return err
 }

@@ -1,6 +1,7 @@
 package betterauth
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -35,17 +36,7 @@ func (b *Backend) dropExpired(r *http.Request, rec *record, now time.Time) error
 func (b *Backend) renew(r *http.Request, p request, rec *record, now time.Time) (*record, error) {
 	ctx := r.Context()
 	until := now.Add(b.conf.Session.ExpiresIn)
-	live := true
-	var err error
-	if b.conf.Secondary != nil {
-		live, err = b.extendStored(ctx, &rec.session, until, now)
-		if !live && err == nil && b.conf.Secondary.fallback() {
-			live = true // it came from the database
-		}
-	}
-	if err == nil && live && b.conf.Secondary.inDatabase() {
-		live, err = b.extend(ctx, &rec.session, until, now)
-	}
+	live, err := b.prolong(ctx, &rec.session, until, now)
 	if err != nil {
 		return nil, err
 	}
@@ -57,4 +48,35 @@ func (b *Backend) renew(r *http.Request, p request, rec *record, now time.Time) 
 	renewed.session.expiresAt, renewed.session.updatedAt = until, now
 	b.observe(ctx, auth.Event{Name: auth.EventTokenRefreshed, SessionID: rec.session.id, Subject: auth.NewSecret(rec.session.userID)})
 	return &renewed, nil
+}
+
+// prolong writes a session's new expiry. Where there is a row, the row goes first and decides: the storage gets nothing of
+// a session that has none. It is false when the session has ended, and then the storage has it no more.
+func (b *Backend) prolong(ctx context.Context, s *session, until, now time.Time) (bool, error) {
+	switch {
+	case b.conf.Secondary == nil:
+		return b.extend(ctx, s, until, now)
+	case !b.conf.Secondary.inDatabase():
+		return b.extendStored(ctx, s, until, now)
+	}
+	live, err := b.extend(ctx, s, until, now)
+	if err == nil && live {
+		var stored bool
+		if stored, err = b.extendStored(ctx, s, until, now); err == nil && !stored {
+			return b.conf.Secondary.fallback(), nil // it came from the database
+		}
+		if err == nil {
+			live, err = b.lives(ctx, s) // it may have been ended before the storage got it
+		}
+	}
+	if err != nil || live {
+		return live, err
+	}
+	return false, b.removeStored(ctx, s, now)
+}
+
+// lives reports whether the row of a session is there and has not ended.
+func (b *Backend) lives(ctx context.Context, s *session) (bool, error) {
+	rec, err := b.byToken(ctx, s.token)
+	return rec != nil && rec.session.id == s.id && rec.session.expiresAt.After(b.conf.Now()), err
 }

@@ -13,13 +13,24 @@ import (
 )
 
 // SecondaryStorage is the storage that the server has as secondaryStorage, usually Redis. All methods are safe for
-// concurrent use. A missing key is found false with a nil error; an error always means "could not".
+// concurrent use. A missing key is found false with a nil error; an error always means "could not". One that extends
+// sessions and has no database beside it should be a [ReplacingStorage] as well.
 type SecondaryStorage interface {
 	Get(ctx context.Context, key string) (value string, found bool, err error)
 	// Set writes a value that ends after ttl, which is whole seconds and positive.
 	Set(ctx context.Context, key, value string, ttl time.Duration) error
 	// Delete removes a key. Removing one that is not there is not an error.
 	Delete(ctx context.Context, key string) error
+}
+
+// ReplacingStorage is a [SecondaryStorage] that can write a value on condition that there is one. With
+// [RefreshWrite], and no sessions in the database, nothing else keeps a session that ends while it is extended from
+// coming back: without it, such a session lives on until it expires.
+type ReplacingStorage interface {
+	SecondaryStorage
+	// Replace is Set for a key that is there, in one step, as SET with XX does in Redis. If the key is not there, nothing
+	// is written, and found is false with a nil error.
+	Replace(ctx context.Context, key, value string, ttl time.Duration) (found bool, err error)
 }
 
 // Secondary mirrors secondaryStorage. Sessions are then looked for there first.
@@ -74,6 +85,21 @@ func (b *Backend) storageSet(ctx context.Context, op, key, value string, ttl tim
 		return fail(auth.CodeStoreUnavailable, op, errStorage)
 	}
 	return nil
+}
+
+// storageReplace writes a value if there is one, as far as the storage can tell. It is false when there is none.
+func (b *Backend) storageReplace(ctx context.Context, op, key, value string, ttl time.Duration) (bool, error) {
+	storage, ok := b.conf.Secondary.Storage.(ReplacingStorage)
+	if ttl = ttl.Truncate(time.Second); !ok || ttl <= 0 {
+		return true, b.storageSet(ctx, op, key, value, ttl)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.conf.QueryTimeout)
+	defer cancel()
+	found, err := storage.Replace(ctx, b.conf.Secondary.KeyPrefix+key, value, ttl)
+	if err != nil {
+		return false, fail(auth.CodeStoreUnavailable, op, errStorage)
+	}
+	return found, nil
 }
 
 func activeKey(userID string) string  { return "active-sessions-" + userID }
@@ -211,7 +237,7 @@ func (b *Backend) extendStored(ctx context.Context, s *session, until, now time.
 	}
 	stored.session["expiresAt"], stored.session["updatedAt"] = until.UTC().Format(isoLayout), now.UTC().Format(isoLayout)
 	text := "{" + `"session":` + jsonText(stored.session) + `,"user":` + jsonText(stored.user) + "}"
-	if err := b.storageSet(ctx, op, s.token, text, until.Sub(now)); err != nil {
+	if found, err = b.storageReplace(ctx, op, s.token, text, until.Sub(now)); err != nil || !found {
 		return false, err
 	}
 	list, err := b.references(ctx, s.userID, now)

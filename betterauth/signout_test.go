@@ -1,8 +1,10 @@
 package betterauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -232,4 +234,75 @@ func TestRefresh(t *testing.T) {
 			t.Error("the expired row stays")
 		}
 	})
+}
+
+// A session whose row has gone is refused when it is to be extended, and from then on.
+func TestRefreshNeedsRow(t *testing.T) {
+	for _, preserve := range []bool{false, true} {
+		r, storage := newStoredRig(t, func(c *betterauth.Config) {
+			c.Secondary.StoreSessionInDatabase, c.Secondary.PreserveSessionInDatabase = true, preserve
+			c.Session.Refresh = betterauth.RefreshWrite
+		})
+		request := r.storedSession(storage, "alice")
+		r.clock.advance(48 * time.Hour)
+		refused(t, r.Backend, request, auth.CodeSessionNotFound)
+		refused(t, r.Backend, request, auth.CodeSessionNotFound)
+	}
+}
+
+// A session that ends while it is extended stays ended, at whichever step of the extension that is.
+func TestRefreshRacesSignOut(t *testing.T) {
+	for name, change := range map[string]func(*betterauth.Secondary){
+		"storage alone": func(s *betterauth.Secondary) {
+			s.Storage = replacingStorage{s.Storage.(*memoryStorage)} //nolint:forcetypeassert // it is
+		},
+		"with rows":      func(s *betterauth.Secondary) { s.StoreSessionInDatabase = true },
+		"rows preserved": func(s *betterauth.Secondary) { s.StoreSessionInDatabase, s.PreserveSessionInDatabase = true, true },
+	} {
+		for reads := 1; reads <= 4; reads++ { // the session, what was revoked, the session to extend, the list
+			t.Run(fmt.Sprintf("%s, read %d", name, reads), func(t *testing.T) {
+				r, storage := newStoredRig(t, func(c *betterauth.Config) {
+					c.Session.Refresh, c.Session.UpdateAge = betterauth.RefreshWrite, 24*time.Hour
+					change(c.Secondary)
+				})
+				request := r.storedSession(storage, "alice")
+				cookie, _ := request.Cookie(cookieName)
+				token, _, _ := strings.Cut(cookie.Value, ".")
+				if r.config.Secondary.StoreSessionInDatabase {
+					r.session("user-alice", map[string]any{"token": token, "id": "session-1"})
+				}
+				r.clock.advance(48 * time.Hour)
+				done := 0
+				var hook func()
+				hook = func() {
+					if done++; done < reads {
+						storage.read = hook
+						return
+					}
+					if _, err := r.SignOut(request, auth.SignOutParams{}); err != nil {
+						t.Error(err)
+					}
+				}
+				storage.read = hook
+				_, _ = r.Authenticate(request) // it was there when the request came
+				if done != reads {
+					t.Fatalf("%d reads, want %d or more", done, reads)
+				}
+				refused(t, r.Backend, request, auth.CodeSessionNotFound)
+			})
+		}
+	}
+}
+
+// replacingStorage is a storage that knows whether there was a value.
+type replacingStorage struct{ *memoryStorage }
+
+func (s replacingStorage) Replace(ctx context.Context, key, value string, ttl time.Duration) (bool, error) {
+	s.mu.Lock()
+	_, ok := s.values[key]
+	s.mu.Unlock()
+	if !ok || s.down != nil {
+		return false, s.down
+	}
+	return true, s.Set(ctx, key, value, ttl)
 }
