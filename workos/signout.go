@@ -21,7 +21,8 @@ var (
 // sends the browser on: to the return URL if that is absolute, and else to where the WorkOS dashboard says.
 //
 // This process refuses the session from then on. Other processes accept a copy of the cookie until its access token
-// expires. Ending another session of the user, or all of them, needs an API key.
+// expires. Ending another session of the user, or all of them, needs an API key. When
+// not all can be ended, that of the cookie is nevertheless, as far as possible, and the error says why not all.
 func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
 	const op = "sign out"
 	redirect := &auth.Redirect{Location: b.conf.returnURL(p.ReturnTo)}
@@ -41,7 +42,9 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 	var err error
 	switch {
 	case p.Everywhere:
-		err = b.signOutEverywhere(r)
+		if err = b.signOutEverywhere(r); err != nil && !b.conf.APIKey.IsZero() && !b.ended.has(id) {
+			_ = b.end(r.Context(), id, userID) // at least this one; the answer is the first error
+		}
 	case b.conf.APIKey.IsZero():
 		redirect.Location = logoutURL(b.conf.BaseURL, id, redirect.Location)
 	default:

@@ -108,7 +108,9 @@ func TestSignOutOfOthers(t *testing.T) {
 	}
 	// An old cookie proves the session it names, and nothing about others.
 	f.clock.advance(tokenLife)
-	f.signIn(t, "alice")
+	for range 2 {
+		f.signIn(t, "alice")
+	}
 	if _, err := f.SignOut(here, auth.SignOutParams{Everywhere: true}); auth.CodeOf(err) != auth.CodeTokenExpired {
 		t.Errorf("everywhere, with an expired token: %v", err)
 	}
@@ -278,4 +280,24 @@ func TestSignOutOfOthersWithExpiredToken(t *testing.T) {
 	f.expire()
 	_, err := f.SignOut(here, auth.SignOutParams{SessionID: other.ID})
 	wantCode(t, err, auth.CodeTokenExpired, false)
+}
+
+// When not all sessions can be ended, the cookie's own is: the seal proves it.
+func TestSignOutEverywhereThatFails(t *testing.T) {
+	f := newFixture(t, nil)
+	r := f.signIn(t, "alice")
+	own, err := f.Session(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.signIn(t, "alice")
+	f.expire()
+	d, err := f.SignOut(r, auth.SignOutParams{Everywhere: true})
+	if auth.CodeOf(err) != auth.CodeTokenExpired || len(d.Cookies) != 1 {
+		t.Errorf("%v %+v", err, d)
+	}
+	list, err := f.ListSessions(t.Context(), "user_alice")
+	if err != nil || len(list) != 1 || list[0].ID == own.ID {
+		t.Errorf("%v, left are %v", err, list)
+	}
 }
