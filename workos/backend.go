@@ -40,7 +40,7 @@ func New(c Config) (*Backend, error) {
 		conf: s,
 		tokens: &verifier{
 			keys:    newKeySet(s.BaseURL, s.ClientID, client, s.Now),
-			issuers: s.Issuers, audiences: s.Audiences, sessions: true, now: s.Now,
+			issuers: s.Issuers, audiences: s.Audiences, sessions: true, clientID: s.ClientID, now: s.Now,
 		},
 		api:   &api{base: s.BaseURL, clientID: s.ClientID, key: s.APIKey, client: client},
 		cache: newCache(s.CachedSessions), renewal: &renewals{}, ended: &ended{},

@@ -21,7 +21,6 @@ const (
 var (
 	errBearerShape = errors.New("not one bearer token")
 	errBearerUser  = errors.New("not the token of a user's session")
-	errBearerOwner = errors.New("the token is of another client")
 )
 
 // BearerConfig is the configuration of a [Bearer]. It is validated and copied by [NewBearer].
@@ -56,7 +55,6 @@ type BearerConfig struct {
 // never overwrites.
 type Bearer struct {
 	tokens       *verifier
-	clientID     string
 	applications bool
 }
 
@@ -77,13 +75,17 @@ func NewBearer(c BearerConfig) (*Bearer, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Bearer{
+	b := &Bearer{
 		tokens: &verifier{
 			keys:    newKeySet(c.BaseURL, c.ClientID, newClient(c.HTTPClient), c.Now),
 			issuers: slices.Clone(c.Issuers), audiences: slices.Clone(c.Audiences), sessions: !c.AllowApplications, now: c.Now,
 		},
-		clientID: c.ClientID, applications: c.AllowApplications,
-	}, nil
+		applications: c.AllowApplications,
+	}
+	if !c.AllowApplications {
+		b.tokens.clientID = c.ClientID
+	}
+	return b, nil
 }
 
 // Authenticate implements [auth.AuthenticatorPort]. The Session is the user's session at WorkOS, nil for an application's
@@ -96,9 +98,6 @@ func (b *Bearer) Authenticate(r *http.Request) (*auth.Authentication, error) {
 	c, err := b.tokens.verify(r.Context(), raw, fromClient)
 	if err != nil {
 		return nil, err
-	}
-	if client, ok := c["client_id"]; ok && client != b.clientID && !b.applications {
-		return nil, invalidToken(errBearerOwner)
 	}
 	user := strings.HasPrefix(c.text("sub"), userPrefix) && strings.HasPrefix(c.text("sid"), sessionPrefix)
 	if !user && !b.applications {

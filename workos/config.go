@@ -41,7 +41,8 @@ const (
 
 // Config is the configuration of a [Backend]. It is validated and copied by [New].
 type Config struct {
-	// ClientID is the WorkOS client, "client_...". Required.
+	// ClientID is the WorkOS client, "client_...". Required. A token whose client_id is another is refused; one that has none
+	// is not.
 	ClientID string
 
 	// CookiePasswords open and seal the cookie. At least one is required, each of at least 32 characters, and random: the

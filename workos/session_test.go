@@ -330,3 +330,24 @@ func FuzzSession(f *testing.F) {
 		}
 	})
 }
+
+// A token that says it is another client's is not this one's session, from the front end's cookie or from a refresh.
+func TestTokenOfAnotherClient(t *testing.T) {
+	for name, tt := range map[string]struct {
+		client any
+		code   auth.Code
+	}{
+		"ours": {testClient, ""}, "none": {nil, ""}, "another": {"client_other", auth.CodeTokenInvalid},
+		"empty": {"", auth.CodeTokenInvalid}, "no text": {7, auth.CodeTokenInvalid}, "a list": {[]string{testClient}, auth.CodeTokenInvalid},
+	} {
+		b, _, _ := jwksBackend(t, func() (*http.Response, error) { return answer(200, `{"keys":[`+newTestKeys(t)["main"].jwk+`]}`), nil })
+		_, err := b.Authenticate(tokenCookie(t, newTestKeys(t)["main"], map[string]any{"client_id": tt.client}))
+		if auth.CodeOf(err) != tt.code {
+			t.Errorf("%s: %v, want %q", name, err, tt.code)
+		}
+	}
+	w := newRotating(t)
+	w.claims = map[string]any{"client_id": "client_other"}
+	_, err := w.backend().Refresh(w.cookie("main", "rt_1"), workos.RefreshParams{})
+	wantCode(t, err, auth.CodeProviderInvalid, false)
+}

@@ -26,6 +26,7 @@ var (
 	errTokenTimes     = errors.New("exp, nbf or iat is missing or not a number")
 	errTokenEarly     = errors.New("the token is not valid yet")
 	errTokenNames     = errors.New("sub or sid is missing or not a text")
+	errTokenClient    = errors.New("the token is of another client")
 	errTokenIssuer    = errors.New("the token is of another issuer")
 	errTokenAudience  = errors.New("the token is for another audience")
 )
@@ -44,6 +45,7 @@ type verifier struct {
 	issuers   []string // nil: not checked
 	audiences []string // nil: not checked
 	sessions  bool     // sid is required
+	clientID  string   // whose tokens are taken, as far as they say; empty: not checked
 	now       func() time.Time
 }
 
@@ -97,6 +99,9 @@ func (v *verifier) checkClaims(c claims) error {
 	}
 	if !usableID(c.text("sub")) || v.sessions && !usableID(c.text("sid")) {
 		return invalidToken(errTokenNames)
+	}
+	if client, ok := c["client_id"]; ok && v.clientID != "" && client != v.clientID {
+		return invalidToken(errTokenClient)
 	}
 	if v.issuers != nil && !slices.Contains(v.issuers, c.text("iss")) {
 		return invalidToken(errTokenIssuer)
