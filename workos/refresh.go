@@ -25,9 +25,10 @@ const (
 )
 
 var (
-	errNothingToRefresh = errors.New("the session has no refresh token")
-	errNewToken         = errors.New("the new access token does not verify, or is another user's")
-	errSignInAgain      = errors.New("WorkOS wants the person to sign in again")
+	errNothingToRefresh  = errors.New("the session has no refresh token")
+	errNewToken          = errors.New("the new access token does not verify, or is another user's")
+	errOtherOrganization = errors.New("WorkOS switched to another organization than it was asked for")
+	errSignInAgain       = errors.New("WorkOS wants the person to sign in again")
 )
 
 // RefreshParams is the input of [Backend.Refresh].
@@ -38,8 +39,9 @@ type RefreshParams struct {
 
 // Refresh refreshes the session of r now, whatever [Config.Refresh] says, and switches its organization if p names
 // one. The caller sets the cookies of the Authentication. Nobody to refresh: errors.Is(err, auth.ErrUnauthenticated); a
-// switch that needs another sign-in, such as by SSO: [auth.CodeLoginRequired], and the session stays as it is. Without an
-// API key: errors.ErrUnsupported.
+// switch that needs another sign-in, such as by SSO: [auth.CodeLoginRequired], and the session stays as it is. A switch that
+// ended elsewhere: [auth.CodeProviderInvalid], with the session's new cookie on the error, to be set all the same. Without
+// an API key: errors.ErrUnsupported.
 func (b *Backend) Refresh(r *http.Request, p RefreshParams) (*auth.Authentication, error) {
 	const op = "refresh"
 	if b.conf.APIKey.IsZero() {
@@ -65,6 +67,9 @@ func (b *Backend) Refresh(r *http.Request, p RefreshParams) (*auth.Authenticatio
 	}
 	if err != nil {
 		return nil, b.reject(r.Context(), err)
+	}
+	if p.OrganizationID != "" && a.Session.Claims[claimOrganization] != p.OrganizationID {
+		return nil, &auth.Error{Code: auth.CodeProviderInvalid, Backend: Name, Op: op, Err: errOtherOrganization, Cookies: a.Cookies}
 	}
 	return a, nil
 }

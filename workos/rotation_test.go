@@ -130,3 +130,27 @@ func TestConcurrentTokensWhileKeysFail(t *testing.T) {
 		}
 	}
 }
+
+// A switch that ends in another organization is no switch. The refresh token is spent nevertheless: the error has the new
+// cookie.
+func TestSwitchToAnotherOrganization(t *testing.T) {
+	for got, code := range map[string]auth.Code{"org_2": "", "org_3": auth.CodeProviderInvalid, "": auth.CodeProviderInvalid} {
+		w := newRotating(t)
+		w.claims = map[string]any{"org_id": got}
+		b := w.backend()
+		_, err := b.Refresh(w.cookie("main", "rt_1"), workos.RefreshParams{OrganizationID: "org_2"})
+		if auth.CodeOf(err) != code {
+			t.Errorf("%q: %v, want %q", got, err, code)
+		}
+		if err == nil {
+			continue
+		}
+		cookies := cookiesOf(err)
+		if len(cookies) != 1 || cookies[0].MaxAge < 0 {
+			t.Fatalf("%q: cookies %v", got, cookies)
+		}
+		if s, err := b.Session(withCookie(cookies[0])); err != nil || s.ID != testSession {
+			t.Errorf("%q: with the new cookie: %v", got, err)
+		}
+	}
+}
