@@ -54,7 +54,7 @@ func (a *api) list(ctx context.Context, userID string) ([]*auth.Session, error) 
 		return nil, auth.Unsupported(Name, op, noAPIKey)
 	}
 	sessions, after := []*auth.Session{}, ""
-	if !usableID(userID) {
+	if !usableID(userID) || userID == "." || userID == ".." { // a dot segment leads to another path (RFC 3986, section 5.2.4)
 		return sessions, nil
 	}
 	for range maxPages {

@@ -35,6 +35,10 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 		return redirect, nil
 	}
 	id, userID := s.token.claims.text("sid"), s.token.claims.text("sub")
+	if !usableID(id) {
+		redirect.Cookies = []*http.Cookie{b.conf.clearSessionCookie()}
+		return redirect, fail(auth.CodeSessionInvalid, op, errTokenNames)
+	}
 	if p.SessionID != "" && p.SessionID != id {
 		return redirect, b.endOther(r.Context(), s, p.SessionID)
 	}
@@ -63,7 +67,7 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 // expired. No session: errors.Is(err, auth.ErrUnauthenticated). The caller removes the cookie; [Backend.SignOut] does both.
 func (b *Backend) LogoutURL(r *http.Request, returnTo string) (string, error) {
 	s := b.sealedSession(r)
-	if s == nil {
+	if s == nil || !usableID(s.token.claims.text("sid")) {
 		return "", fail(auth.CodeNoCredential, "logout URL", nil)
 	}
 	return logoutURL(b.conf.BaseURL, s.token.claims.text("sid"), returnTo), nil
@@ -82,14 +86,14 @@ func formEscape(value string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(value), "~", "%7E"), "%2A", "*")
 }
 
-// sealedSession returns the session that r's cookie names, live or not, or nil. The seal proves it.
+// sealedSession returns the session that r's cookie holds, live or not, or nil. The seal proves it; it may have no usable id.
 func (b *Backend) sealedSession(r *http.Request) *opened {
 	value, how := readCookie(r.Header, b.conf.CookieName)
 	if how != present {
 		return nil
 	}
 	s, err := b.open(value, b.conf.Now())
-	if err != nil || !usableID(s.token.claims.text("sid")) {
+	if err != nil {
 		return nil
 	}
 	return s

@@ -301,3 +301,35 @@ func TestSignOutEverywhereThatFails(t *testing.T) {
 		t.Errorf("%v, left are %v", err, list)
 	}
 }
+
+// A session whose id is no text cannot be ended: that is said, and the cookie goes.
+func TestSignOutOfUnnamedSession(t *testing.T) {
+	for _, sid := range []any{5, []string{testSession}, "", nil} {
+		w := newRotating(t)
+		r := cookieRequest(sealTest(t, sessionJSON(w.keys["main"].sign(t, nil, with(baseClaims(w.clock.Now()), map[string]any{"sid": sid})))))
+		b := w.backend()
+		d, err := b.SignOut(r, auth.SignOutParams{})
+		if auth.CodeOf(err) != auth.CodeSessionInvalid || len(d.Cookies) != 1 || d.Cookies[0].MaxAge != -1 {
+			t.Errorf("%v: %v %+v", sid, err, d)
+		}
+		if _, err := b.LogoutURL(r, ""); !errors.Is(err, auth.ErrUnauthenticated) {
+			t.Errorf("%v: %v", sid, err)
+		}
+	}
+}
+
+// An id that is a dot segment would lead to another path.
+func TestListOfDotSegments(t *testing.T) {
+	b := mustNew(t, workos.Config{
+		ClientID: testClient, CookiePasswords: testPasswords, APIKey: auth.NewSecret(fakeKey),
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			t.Errorf("asked %s", r.URL.Path)
+			return answer(404, ""), nil
+		})},
+	})
+	for _, id := range []string{".", ".."} {
+		if list, err := b.ListSessions(t.Context(), id); err != nil || len(list) != 0 {
+			t.Errorf("%s: %v, %v", id, list, err)
+		}
+	}
+}
