@@ -32,8 +32,10 @@ type engine struct {
 	quote string
 }
 
+// engines are those that can be asked here. SQL Server, which cannot be installed, is one when it is named; without it
+// golden statements stand for it.
 func engines() []engine {
-	return []engine{
+	all := []engine{
 		{"sqlite", func(t testing.TB) *gorm.DB { return openSQLite(t).DB }, map[string]string{
 			"id": "text", "key": "text", "text": "text", "time": "date", "bool": "integer", "int": "integer",
 		}, `""`},
@@ -53,6 +55,10 @@ func engines() []engine {
 			"id": "varchar(36)", "key": "varchar(255)", "text": "varchar(8000)", "time": "datetime2(3)", "bool": "smallint", "int": "integer",
 		}, "[]"},
 	}
+	if os.Getenv(sqlServerVariable) == "" {
+		return all[:len(all)-1]
+	}
+	return all
 }
 
 func openWith(t testing.TB, d gorm.Dialector) *gorm.DB {
@@ -69,12 +75,10 @@ func openWith(t testing.TB, d gorm.Dialector) *gorm.DB {
 	return db
 }
 
+const sqlServerVariable = "AUTH_TEST_SQLSERVER_DSN"
+
 func openSQLServer(t testing.TB) *gorm.DB {
-	dsn := os.Getenv("AUTH_TEST_SQLSERVER_DSN")
-	if dsn == "" {
-		t.Skip("AUTH_TEST_SQLSERVER_DSN is not set")
-	}
-	db := openWith(t, sqlserver.Open(dsn))
+	db := openWith(t, sqlserver.Open(os.Getenv(sqlServerVariable)))
 	for i := len(schema) - 1; i >= 0; i-- {
 		db.Exec("DROP TABLE IF EXISTS [" + schema[i].name + "]")
 		db.Exec("DROP TABLE IF EXISTS [auth_" + schema[i].name + "s]")

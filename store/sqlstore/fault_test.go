@@ -169,12 +169,11 @@ func (r *rig) heals() {
 				return "does not heal: " + err.Error()
 			}
 		}
+		if id, err := r.users.SignIn(r.Context(), account("acme", "healthy")); err != nil || id == "" {
+			return fmt.Sprintf("SignIn does not heal: %q, %v", id, err)
+		}
 		return ""
 	})
-	id, err := r.users.SignIn(r.Context(), account("acme", "healthy"))
-	if err != nil || id == "" {
-		r.Errorf("SignIn after healing: %q, %v", id, err)
-	}
 }
 
 // wantValue reads past the proxy.
