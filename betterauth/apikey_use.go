@@ -44,6 +44,7 @@ type keyRow struct {
 	unlimited                    bool
 	window, limit                *int64 // milliseconds; requests
 	stored                       storedTime
+	unreadable                   bool // a counter or a limit is no number
 }
 
 // keyStatements are the statements about keys. Each that counts is guarded, so that no two uses take the same slot.
@@ -99,6 +100,9 @@ func (b *Backend) useKey(ctx context.Context, key string, use keyUse) (*APIKeyIn
 	if config == nil {
 		return nil, fail(auth.CodeConfigInvalid, "use API key", errors.New("there is no default configuration"))
 	}
+	if config.InsecurePlainKeys != use.config.InsecurePlainKeys { // what the table holds of one would be a key of the other
+		return nil, refuseKey(KeyInvalid, http.StatusUnauthorized)
+	}
 	now := b.conf.Now().UTC().Truncate(time.Millisecond)
 	if err := b.checkKey(ctx, k, use.permissions, now); err != nil {
 		return nil, err
@@ -116,6 +120,9 @@ func sameConfig(a, b string) bool { return a == b || defaultConfigID(a) && defau
 
 // checkKey checks what does not count.
 func (b *Backend) checkKey(ctx context.Context, k *keyRow, permissions Statements, now time.Time) error {
+	if k.unreadable { // nobody can say how much it may be used
+		return refuseKey(KeyInvalid, http.StatusUnauthorized)
+	}
 	if k.disabled {
 		return refuseKey(KeyDisabled, http.StatusUnauthorized)
 	}
@@ -218,7 +225,7 @@ func (b *Backend) takeSlot(ctx context.Context, k *keyRow, c *APIKeyConfig, now 
 		if k, err = b.readKey(ctx, q.byID, k.info.ID, func(*keyRow) bool { return true }); err != nil {
 			return err
 		}
-		if k == nil || k.window == nil || k.limit == nil {
+		if k == nil || k.unreadable || k.window == nil || k.limit == nil {
 			return refuseKey(KeyInvalid, http.StatusUnauthorized)
 		}
 	}
@@ -249,17 +256,26 @@ func (b *Backend) readKey(ctx context.Context, q statement, value string, want f
 
 func (b *Backend) scanKey(get source) *keyRow {
 	times := b.db.dialect.readTime
+	unreadable := false
+	optional := func(field string) *int64 {
+		n, ok := optionalNumber(get(field))
+		unreadable = unreadable || !ok
+		return n
+	}
 	k := &keyRow{
 		info: APIKeyInfo{
 			ID: textOf(get("id")), ConfigID: textOf(get("configId")), Name: textOf(get("name")), Start: textOf(get("start")),
 			Prefix: textOf(get("prefix")), ReferenceID: textOf(get("referenceId")), Metadata: textOf(get("metadata")), Remaining: -1,
 		},
 		key: textOf(get("key")), disabled: isFalse(get("enabled")), unlimited: isFalse(get("rateLimitEnabled")),
-		hasExpiry: get("expiresAt") != nil, remaining: optionalNumber(get("remaining")),
-		refillInterval: optionalNumber(get("refillInterval")), refillAmount: optionalNumber(get("refillAmount")),
-		window: optionalNumber(get("rateLimitTimeWindow")), limit: optionalNumber(get("rateLimitMax")),
+		hasExpiry: get("expiresAt") != nil, remaining: optional("remaining"),
+		refillInterval: optional("refillInterval"), refillAmount: optional("refillAmount"),
+		window: optional("rateLimitTimeWindow"), limit: optional("rateLimitMax"),
 	}
-	k.info.RequestCount, _ = numberOf(get("requestCount"))
+	if count := optional("requestCount"); count != nil {
+		k.info.RequestCount = *count
+	}
+	k.unreadable = unreadable
 	if k.remaining != nil {
 		k.info.Remaining = *k.remaining
 	}
@@ -276,9 +292,11 @@ func (b *Backend) scanKey(get source) *keyRow {
 // isFalse is for columns in which NULL counts as true.
 func isFalse(v any) bool { return v != nil && !flagOf(v) }
 
-func optionalNumber(v any) *int64 {
-	if n, ok := numberOf(v); ok {
-		return &n
+// optionalNumber is nil for NULL, and false for what is no number.
+func optionalNumber(v any) (*int64, bool) {
+	n, ok := numberOf(v)
+	if !ok {
+		return nil, v == nil
 	}
-	return nil
+	return &n, true
 }
