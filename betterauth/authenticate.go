@@ -116,6 +116,9 @@ func (b *Backend) authenticateCached(r *http.Request, p request, data string, no
 		if err != nil || u == nil {
 			return nil, err
 		}
+		if b.barred(u, now) {
+			return nil, fail(auth.CodeSessionRevoked, opAuthenticate, errBanned)
+		}
 		withMember := *rec
 		withMember.member = m
 		rec = &withMember
@@ -132,9 +135,10 @@ func (b *Backend) authenticateCached(r *http.Request, p request, data string, no
 	return a, nil
 }
 
-// known returns the session with that token, from memory where that is enabled.
+// known returns the session with that token, from memory where that is enabled. One that has expired there may have been
+// extended by others.
 func (b *Backend) known(r *http.Request, token string, now time.Time) (*record, error) {
-	if rec := b.local.get(token, now); rec != nil {
+	if rec := b.local.get(token, now); rec != nil && !rec.session.expiresAt.Before(now) {
 		return rec, nil
 	}
 	mark := b.local.mark()

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/betterauth"
 )
@@ -210,4 +212,53 @@ func TestLocalCacheRace(t *testing.T) {
 	}
 	admitted(t, r.Backend, request) // it was read before it ended
 	refused(t, r.Backend, request, auth.CodeSessionNotFound)
+}
+
+// A session that has expired in memory may have been extended by others: the database decides, and nothing is deleted.
+func TestLocalCacheExtendedElsewhere(t *testing.T) {
+	r := newRig(t, engines()[0], func(c *betterauth.Config) {
+		c.Cache.TTL, c.Session.Refresh = 5*time.Minute, betterauth.RefreshWrite
+		c.Session.SkipRefresh = func(*http.Request) bool { return true }
+	})
+	token := r.session(r.user("alice"), map[string]any{"expiresAt": r.clock.now().Add(time.Minute)})
+	admitted(t, r.Backend, cookied(token))
+	r.exec("UPDATE [session] SET [expiresAt] = ?", r.clock.now().Add(24*time.Hour))
+	r.clock.advance(2 * time.Minute)
+	admitted(t, r.Backend, cookied(token))
+}
+
+// An expired session is deleted only if it is still expired when it is.
+func TestDropExpiredIsGuarded(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, e engine) {
+		r := newRig(t, e, func(c *betterauth.Config) { c.Session.Refresh = betterauth.RefreshWrite })
+		token := r.session(r.user("alice"), map[string]any{"expiresAt": r.clock.now().Add(-time.Second)})
+		extended := r.value(r.clock.now().Add(24 * time.Hour))
+		once := true
+		_ = r.db.Callback().Raw().Before("gorm:raw").Register("test:extend", func(tx *gorm.DB) {
+			if once && strings.HasPrefix(tx.Statement.SQL.String(), "DELETE") {
+				once = false
+				r.exec("UPDATE [session] SET [expiresAt] = ?", extended)
+			}
+		})
+		refused(t, r.Backend, cookied(token), auth.CodeSessionExpired)
+		if once {
+			t.Error("nothing was deleted")
+		}
+		admitted(t, r.Backend, cookied(token))
+	})
+}
+
+// A ban counts although session_data does not know of it, where the user is read anyway.
+func TestCookieCacheFreshBan(t *testing.T) {
+	r := newRig(t, engines()[0], func(c *betterauth.Config) {
+		c.Plugins = []betterauth.Plugin{betterauth.Admin(), betterauth.Organization()}
+		c.CookieCache = &betterauth.CookieCache{Write: true}
+	})
+	alice := r.user("alice")
+	organization, _ := r.organization(alice, "member")
+	first := cookied(r.session(alice, map[string]any{"activeOrganizationId": organization}))
+	request := keep(first, admitted(t, r.Backend, first).Cookies)
+	admitted(t, r.Backend, request)
+	r.exec("UPDATE [user] SET [banned] = ?", true)
+	refused(t, r.Backend, request, auth.CodeSessionRevoked)
 }

@@ -25,6 +25,8 @@
 //     imply one, does not authenticate.
 //   - Tokens are compared byte for byte, whatever the collation of the column says.
 //   - An API key authenticates, but manages nobody's sessions.
+//   - An API key whose counters are no numbers, or whose configuration stores keys in another way than the one by which it
+//     was looked up, is refused.
 //   - A session_data cookie that cannot be decoded is passed over, where the server can answer 500.
 //   - An encrypted session_data of a secret that was replaced is passed over ([Config.InsecureAcceptRetiredSecrets]).
 //   - Secrets of fewer than 32 characters, and better-auth's own default secret, are refused.

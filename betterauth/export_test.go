@@ -6,6 +6,7 @@ func (b *Backend) Statements() map[string]string {
 		"session by token": b.statements.byToken.text, "sessions by user": b.statements.byUser.text, "session by id": b.statements.byID.text,
 		"user with membership": b.statements.standing.text, "organization roles": b.statements.roles.text, "extend session": b.statements.refresh,
 		"end preserved session": b.statements.end, "delete session": b.statements.delete, "delete sessions of user": b.statements.deleteByUser,
+		"delete expired session": b.statements.deleteExpired,
 	}
 	if q := b.keyQueries; q != nil {
 		for name, text := range map[string]string{

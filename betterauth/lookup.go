@@ -19,6 +19,7 @@ type statements struct {
 	refresh               string
 	end                   string // of a row that is preserved
 	delete, deleteByUser  string
+	deleteExpired         string
 }
 
 // statement is a query.
@@ -78,6 +79,7 @@ func newStatements(d *database, c *settings) *statements {
 	q.refresh = "UPDATE " + sessions + " SET " + session("expiresAt") + " = ?, " + session("updatedAt") + " = ?" + own
 	q.end = "UPDATE " + sessions + " SET " + session("expiresAt") + " = ?" + own
 	q.delete = "DELETE FROM " + sessions + own
+	q.deleteExpired = q.delete + " AND " + session("expiresAt") + " < ?"
 	q.deleteByUser = "DELETE FROM " + sessions + " WHERE " + session("userId") + " = ? AND " + d.dialect.exactly(session("userId"))
 	return q
 }
@@ -95,7 +97,7 @@ func (d *database) joinMember(s *selection, c *settings, userID, organizationID,
 	if !c.organization.Teams {
 		return join
 	}
-	d.add(s, "tm", modelTeamMember, "teamId")
+	d.add(s, "tm", modelTeamMember, "teamId", "userId")
 	d.add(s, "t", modelTeam, "id", "organizationId")
 	return join + " LEFT JOIN " + d.table(modelTeamMember) + " tm ON " + d.column("tm", modelTeamMember, "userId") + " = " + userID +
 		" AND " + text(d.column("tm", modelTeamMember, "teamId")) + " = " + text(teamID) +
@@ -154,7 +156,7 @@ func (b *Backend) readMember(r row, userID, organizationID, teamID string) *memb
 		return nil
 	}
 	if b.conf.organization.Teams && teamID != "" && textOf(r.source("tm")("teamId")) == teamID &&
-		textOf(r.source("t")("id")) == teamID && textOf(r.source("t")("organizationId")) == organizationID {
+		textOf(r.source("tm")("userId")) == userID && textOf(r.source("t")("id")) == teamID && textOf(r.source("t")("organizationId")) == organizationID {
 		m.teamID = teamID
 	}
 	m.permissions = b.conf.organization.permissionsOf(m.roles, nil)

@@ -24,12 +24,19 @@ func (b *Backend) mayWrite(r *http.Request) bool {
 	return o.Refresh == RefreshWrite && (!o.DeferRefresh || r.Method == http.MethodPost)
 }
 
-// dropExpired deletes an expired session that was presented. Nobody depends on it: the expiry is what refuses it.
+// dropExpired deletes an expired session that was presented, unless others have extended it since it was read. Nobody
+// depends on it: the expiry is what refuses it.
 func (b *Backend) dropExpired(r *http.Request, rec *record, now time.Time) error {
 	if !b.mayWrite(r) {
 		return nil
 	}
-	return b.remove(r.Context(), &rec.session, now)
+	s := &rec.session
+	if b.conf.Secondary != nil { // whose copy decides, whatever the row says
+		return b.remove(r.Context(), s, now)
+	}
+	defer b.local.forget(s.token)
+	_, err := b.db.exec(r.Context(), "end session", b.statements.deleteExpired, s.id, s.token, b.db.dialect.timeParameter(now, s.stored))
+	return err
 }
 
 // renew extends a session. Only a session that is still there is extended: none comes back after a sign-out.

@@ -236,6 +236,49 @@ func TestStricterRetiredSecretOpensNoCache(t *testing.T) {
 	}
 }
 
+// Collations find the membership in a team of another user, too.
+func TestStricterTeamMember(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, e engine) {
+		r := newRig(t, e, func(c *betterauth.Config) {
+			c.Plugins = []betterauth.Plugin{betterauth.Organization(betterauth.OrganizationConfig{Teams: true})}
+		})
+		alice := r.user("alice")
+		organization, team := r.organization(alice, "member")
+		request := cookied(r.session(alice, map[string]any{"activeOrganizationId": organization, "activeTeamId": team}))
+		if a := admitted(t, r.Backend, request); a.Principal.Claims["teamId"] != team {
+			t.Errorf("team %v, want %s", a.Principal.Claims["teamId"], team)
+		}
+		r.exec("UPDATE [teamMember] SET [userId] = ?", strings.ToUpper(alice))
+		if a := admitted(t, r.Backend, request); a.Principal.Claims["teamId"] != nil {
+			t.Errorf("in the team %v of another user", a.Principal.Claims["teamId"])
+		}
+	})
+}
+
+// A key whose counters or limits cannot be read is refused, not unlimited.
+func TestStricterCounters(t *testing.T) {
+	for _, field := range []string{"remaining", "refillInterval", "refillAmount", "rateLimitTimeWindow", "rateLimitMax", "requestCount"} {
+		r := newRig(t, engines()[0], func(c *betterauth.Config) {
+			c.Plugins = []betterauth.Plugin{betterauth.APIKey(betterauth.APIKeyConfig{Session: true})}
+		})
+		alice := r.user("alice")
+		admitted(t, r.Backend, withHeader("X-Api-Key", r.apiKey(alice, nil)))
+		refused(t, r.Backend, withHeader("X-Api-Key", r.apiKey(alice, map[string]any{field: "1x"})), auth.CodeTokenInvalid)
+	}
+}
+
+// Where keys of one configuration are stored as they are, the hash that the table has of another's key is no key.
+func TestStricterHashIsNoKey(t *testing.T) {
+	r := newRig(t, engines()[0], func(c *betterauth.Config) {
+		c.Plugins = []betterauth.Plugin{betterauth.APIKey(
+			betterauth.APIKeyConfig{ConfigID: "default", InsecurePlainKeys: true}, betterauth.APIKeyConfig{ConfigID: "hashed"})}
+	})
+	key := r.apiKey(r.user("alice"), map[string]any{"configId": "hashed"})
+	if info, err := r.VerifyAPIKey(context.Background(), keyHash(key), nil); info != nil || !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("got %v and %v", info, err)
+	}
+}
+
 // Every bit of the cookie counts, but for the spare ones at the end of base64.
 func TestFlippedBits(t *testing.T) {
 	r := newRig(t, engines()[0], nil)

@@ -1,6 +1,9 @@
 -- count key
 UPDATE `apikey` SET `requestCount` = COALESCE(`requestCount`, 0) + 1, `lastRequest` = "x", `updatedAt` = "x" WHERE `id` = "x" AND `lastRequest` >= "x" AND COALESCE(`requestCount`, 0) < "x";
 
+-- delete expired session
+DELETE FROM `session` WHERE `id` = "x" AND `token` = "x" AND `expiresAt` < "x";
+
 -- delete key
 DELETE FROM `apikey` WHERE `id` = "x";
 
@@ -41,7 +44,7 @@ UPDATE `apikey` SET `updatedAt` = "x" WHERE `id` = "x";
 SELECT s.`id`, CAST(s.`expiresAt` AS TEXT), s.`token`, CAST(s.`createdAt` AS TEXT), CAST(s.`updatedAt` AS TEXT), s.`ipAddress`, s.`userAgent`, s.`userId`, s.`activeOrganizationId`, s.`activeTeamId`, s.`impersonatedBy` FROM `session` s WHERE s.`id` = "x";
 
 -- session by token
-SELECT s.`id`, CAST(s.`expiresAt` AS TEXT), s.`token`, CAST(s.`createdAt` AS TEXT), CAST(s.`updatedAt` AS TEXT), s.`ipAddress`, s.`userAgent`, s.`userId`, s.`activeOrganizationId`, s.`activeTeamId`, s.`impersonatedBy`, u.`id`, u.`name`, u.`email`, u.`emailVerified`, u.`image`, u.`bio`, u.`role`, u.`banned`, u.`banReason`, CAST(u.`banExpires` AS TEXT), u.`twoFactorEnabled`, u.`username`, u.`displayUsername`, u.`isAnonymous`, m.`id`, m.`organizationId`, m.`userId`, m.`role`, tm.`teamId`, t.`id`, t.`organizationId` FROM `session` s INNER JOIN `user` u ON u.`id` = s.`userId` LEFT JOIN `member` m ON m.`userId` = s.`userId` AND m.`organizationId` = s.`activeOrganizationId` LEFT JOIN `teamMember` tm ON tm.`userId` = s.`userId` AND tm.`teamId` = s.`activeTeamId` LEFT JOIN `team` t ON t.`id` = tm.`teamId` AND t.`organizationId` = m.`organizationId` WHERE s.`token` = "x";
+SELECT s.`id`, CAST(s.`expiresAt` AS TEXT), s.`token`, CAST(s.`createdAt` AS TEXT), CAST(s.`updatedAt` AS TEXT), s.`ipAddress`, s.`userAgent`, s.`userId`, s.`activeOrganizationId`, s.`activeTeamId`, s.`impersonatedBy`, u.`id`, u.`name`, u.`email`, u.`emailVerified`, u.`image`, u.`bio`, u.`role`, u.`banned`, u.`banReason`, CAST(u.`banExpires` AS TEXT), u.`twoFactorEnabled`, u.`username`, u.`displayUsername`, u.`isAnonymous`, m.`id`, m.`organizationId`, m.`userId`, m.`role`, tm.`teamId`, tm.`userId`, t.`id`, t.`organizationId` FROM `session` s INNER JOIN `user` u ON u.`id` = s.`userId` LEFT JOIN `member` m ON m.`userId` = s.`userId` AND m.`organizationId` = s.`activeOrganizationId` LEFT JOIN `teamMember` tm ON tm.`userId` = s.`userId` AND tm.`teamId` = s.`activeTeamId` LEFT JOIN `team` t ON t.`id` = tm.`teamId` AND t.`organizationId` = m.`organizationId` WHERE s.`token` = "x";
 
 -- sessions by user
 SELECT s.`id`, CAST(s.`expiresAt` AS TEXT), s.`token`, CAST(s.`createdAt` AS TEXT), CAST(s.`updatedAt` AS TEXT), s.`ipAddress`, s.`userAgent`, s.`userId`, s.`activeOrganizationId`, s.`activeTeamId`, s.`impersonatedBy` FROM `session` s WHERE s.`userId` = "x";
@@ -56,5 +59,5 @@ UPDATE `apikey` SET `remaining` = `remaining` - 1 WHERE `id` = "x" AND `remainin
 UPDATE `apikey` SET `lastRequest` = "x", `updatedAt` = "x" WHERE `id` = "x";
 
 -- user with membership
-SELECT u.`id`, u.`name`, u.`email`, u.`emailVerified`, u.`image`, u.`bio`, u.`role`, u.`banned`, u.`banReason`, CAST(u.`banExpires` AS TEXT), u.`twoFactorEnabled`, u.`username`, u.`displayUsername`, u.`isAnonymous`, m.`id`, m.`organizationId`, m.`userId`, m.`role`, tm.`teamId`, t.`id`, t.`organizationId` FROM `user` u LEFT JOIN `member` m ON m.`userId` = u.`id` AND m.`organizationId` = "x" LEFT JOIN `teamMember` tm ON tm.`userId` = u.`id` AND tm.`teamId` = "x" LEFT JOIN `team` t ON t.`id` = tm.`teamId` AND t.`organizationId` = m.`organizationId` WHERE u.`id` = "x";
+SELECT u.`id`, u.`name`, u.`email`, u.`emailVerified`, u.`image`, u.`bio`, u.`role`, u.`banned`, u.`banReason`, CAST(u.`banExpires` AS TEXT), u.`twoFactorEnabled`, u.`username`, u.`displayUsername`, u.`isAnonymous`, m.`id`, m.`organizationId`, m.`userId`, m.`role`, tm.`teamId`, tm.`userId`, t.`id`, t.`organizationId` FROM `user` u LEFT JOIN `member` m ON m.`userId` = u.`id` AND m.`organizationId` = "x" LEFT JOIN `teamMember` tm ON tm.`userId` = u.`id` AND tm.`teamId` = "x" LEFT JOIN `team` t ON t.`id` = tm.`teamId` AND t.`organizationId` = m.`organizationId` WHERE u.`id` = "x";
 
