@@ -187,7 +187,6 @@ func (p *rpc) write(w http.ResponseWriter, answer *recorder) {
 		}
 		output = members
 	}
-	w.Header().Del("Content-Length")
 	writeJSON(w, answer.status, envelope{output, []any{}})
 }
 

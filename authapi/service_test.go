@@ -1,7 +1,11 @@
 package authapi_test
 
 import (
+	"bytes"
+	"context"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,5 +135,25 @@ func TestBodies(t *testing.T) {
 				t.Errorf("%s to %s: %d %s", tt.name, path, w.Code, w.Body)
 			}
 		}
+	}
+}
+
+// TestObservers: the audit log and the caller's observer are told of what happens, without telemetry too.
+func TestObservers(t *testing.T) {
+	salt := auth.GenerateKey()
+	var log bytes.Buffer
+	var seen []auth.EventName
+	_, alice := signedIn(t, kvOAuthEnv().with("NETSCRIPT_AUTH_AUDIT_SALT", salt.Encode()), func(o *authapi.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		o.Observer = auth.ObserverFunc(func(_ context.Context, e auth.Event) { seen = append(seen, e.Name) })
+	})
+	alice.PostJSON(base+"/signout", map[string]any{})
+	for _, name := range []auth.EventName{auth.EventSignInStarted, auth.EventSessionCreated, auth.EventSignedOut} {
+		if !slices.Contains(seen, name) || !strings.Contains(log.String(), "msg="+string(name)) {
+			t.Errorf("%s: observed %v, logged\n%s", name, seen, &log)
+		}
+	}
+	if hash := (auth.Event{Subject: auth.NewSecret("alice")}).SubjectHash(salt); !strings.Contains(log.String(), "subject_hash="+hash) || strings.Contains(log.String(), "alice") {
+		t.Errorf("the log does not know Alice by her hash alone:\n%s", &log)
 	}
 }
