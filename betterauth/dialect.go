@@ -41,8 +41,9 @@ func (d dialect) timeColumn(column string) string {
 	switch d.name {
 	case postgres:
 		// Of a timestamp without time zone this takes the value as UTC, whatever TimeZone the session has. The hundredth
-		// of a millisecond makes up for the rounding of double precision.
-		return "FLOOR(date_part('epoch', " + column + ") * 1000 + 0.01)::bigint"
+		// of a millisecond makes up for the rounding of double precision. No bigint holds what is infinite: never is NULL, and
+		// always past is a time before all that are plausible.
+		return "CASE WHEN isfinite(" + column + ") THEN FLOOR(date_part('epoch', " + column + ") * 1000 + 0.01)::bigint WHEN " + column + " = '-infinity' THEN -1 END"
 	case sqlserver:
 		return "DATEDIFF_BIG(millisecond, '1970-01-01T00:00:00', " + column + ")"
 	case mysql:

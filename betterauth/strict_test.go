@@ -150,6 +150,18 @@ func TestStricterTimes(t *testing.T) {
 	}
 }
 
+// PostgreSQL knows infinite times. One is no expiry, and a ban until then has no end; neither is an outage.
+func TestStricterInfiniteTimes(t *testing.T) {
+	r := newRig(t, engines()[1], func(c *betterauth.Config) { c.Plugins = []betterauth.Plugin{betterauth.Admin()} })
+	token := r.session(r.user("alice"), nil)
+	r.exec("UPDATE [user] SET [banned] = true, [banExpires] = 'infinity'")
+	refused(t, r.Backend, cookied(token), auth.CodeSessionRevoked)
+	r.exec("UPDATE [user] SET [banExpires] = '-infinity'")
+	admitted(t, r.Backend, cookied(token))
+	r.exec("UPDATE [session] SET [expiresAt] = 'infinity'")
+	refused(t, r.Backend, cookied(token), auth.CodeSessionInvalid)
+}
+
 // Collations that ignore case, accents or trailing spaces find sessions that the token does not name.
 func TestStricterTokens(t *testing.T) {
 	forEachEngine(t, func(t *testing.T, e engine) {
