@@ -6,16 +6,17 @@ import (
 	"net/url"
 )
 
-// The answers hold sessions in their wire form: encoding/json reads what a MarshalJSON returns once more.
+// Nobody is told by members that are not there: the original's clients take them as optional, and refuse null. The answers
+// hold sessions in their wire form: encoding/json reads what a MarshalJSON returns once more.
 type sessionAnswer struct {
 	Authenticated bool         `json:"authenticated"`
-	Session       *sessionJSON `json:"session"`
+	Session       *sessionJSON `json:"session,omitempty"`
 }
 
 type meAnswer struct {
 	Authenticated bool         `json:"authenticated"`
-	User          *userJSON    `json:"user"`
-	Session       *sessionJSON `json:"session"`
+	User          *userJSON    `json:"user,omitempty"`
+	Session       *sessionJSON `json:"session,omitempty"`
 }
 
 type userJSON struct {

@@ -174,20 +174,9 @@ func idRune(c rune) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-._~", c)
 }
 
-// write puts the contract's answer into the envelope. A session or user that is null is left out: the original's contract
-// has them as optional members.
+// write puts the contract's answer into the envelope.
 func (p *rpc) write(w http.ResponseWriter, answer *recorder) {
-	var output any = json.RawMessage(answer.body.Bytes())
-	var members map[string]json.RawMessage
-	if answer.status == http.StatusOK && json.Unmarshal(answer.body.Bytes(), &members) == nil {
-		for _, name := range []string{"session", "user"} {
-			if bytes.Equal(members[name], []byte("null")) {
-				delete(members, name)
-			}
-		}
-		output = members
-	}
-	writeJSON(w, answer.status, envelope{output, []any{}})
+	writeJSON(w, answer.status, envelope{json.RawMessage(answer.body.Bytes()), []any{}})
 }
 
 func (p *rpc) refuse(w http.ResponseWriter, e wireError) {
