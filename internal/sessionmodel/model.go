@@ -92,7 +92,7 @@ func (m *model) step() {
 		step{healing, "heal", m.heal},
 		step{1, "crash", func() { m.crash(m.pick()) }},
 		step{4, "crash in the middle of", m.crashWithin},
-		step{8, "hiccup in", m.hiccupWithin},
+		step{20, "hiccup in", m.hiccupWithin},
 	))
 }
 
@@ -192,9 +192,13 @@ func (m *model) heal() {
 // audit reads the sessions that something was done to, which a process that has failed may have done badly.
 func (m *model) audit() {
 	for _, s := range m.sessions {
-		if s.news && s.within(m.now()) {
-			m.read(s)
+		if !s.news || !s.within(m.now()) {
+			continue
 		}
+		if s.tokens {
+			m.refresh(s) // which needs the tokens that were stored last
+		}
+		m.read(s)
 	}
 	for _, user := range users {
 		m.list(user)

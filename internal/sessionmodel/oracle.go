@@ -30,7 +30,7 @@ type oracle struct {
 
 	ended    bool // for certain
 	doubtful bool // something that would have ended it has failed
-	news     bool // it was made, or something was done to end it, since it was last read
+	news     bool // it was made, or something was done to it that may have failed, since it was last read
 
 	// The idle limit is between these: a use need not have been noted at once, nor at all if the store failed.
 	idleLow, idleHigh time.Time
@@ -118,6 +118,7 @@ func (s *oracle) mayHaveBeenRenewed(now time.Time, h how) {
 		return
 	}
 	s.hinder(now, h)
+	s.news = true
 	if s.tokens && s.grant != yes {
 		s.doubt() // what was refused is ended, or is not
 	}

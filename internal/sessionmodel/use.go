@@ -9,6 +9,9 @@ import (
 
 // read sends a request with the session's credential. Where a process may be behind, it is asked until it is not.
 func (m *model) read(s *oracle) {
+	if s.doubtful {
+		m.settle([]*oracle{s}) // or an answer that is behind would count as proof of life
+	}
 	n, now := m.pick(), m.now()
 	var a *auth.Authentication
 	var err error
@@ -75,7 +78,7 @@ func (m *model) refresh(s *oracle) {
 	var err error
 	h := m.observe(n, func() { _, err = n.RefreshSession(m.ctx, s.id) })
 	alive := s.alive(now)
-	allowed := true
+	var allowed bool
 	switch {
 	case err == nil:
 		allowed = alive != no && s.tokens && s.grant != no
@@ -93,6 +96,7 @@ func (m *model) refresh(s *oracle) {
 	}
 	if !h.sure {
 		s.hinder(now, h) // also when the tokens were renewed, and only the lease was left
+		s.news = true
 	}
 	if !allowed {
 		m.fail("refresh of %s's session (alive: %v, tokens: %t, grant: %v): %v", s.user, alive, s.tokens, s.grant, err)
