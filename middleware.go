@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-)
 
-const maxReturnTo = 2048
+	"github.com/netscript/auth/internal/returnurl"
+)
 
 // RequireAuth lets a request through only when a says who sent it, and puts the [Authentication] into its context for
 // [FromContext]. Nobody gets 401, "could not tell" 503. Cookies of a renewed session are set before the next handler
@@ -101,8 +101,7 @@ func (g Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // returnTo returns the query that leads back to target after a sign-in, or nothing when no backend would take it: the
 // person then signs in all the same, and ends on the default page.
 func returnTo(target string) string {
-	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }
-	if len(target) > maxReturnTo || strings.ContainsFunc(target, unsafe) {
+	if _, ok := (returnurl.Origins{}).Accept(target); !ok {
 		return ""
 	}
 	return "?returnTo=" + url.QueryEscape(target)

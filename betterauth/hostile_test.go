@@ -129,9 +129,6 @@ func TestNothingLeaks(t *testing.T) {
 
 // TestOutage kills, pauses and restarts real servers: nobody is signed out, and nobody waits for long.
 func TestOutage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts servers of its own")
-	}
 	for _, c := range []struct {
 		engine engine
 		start  func(testing.TB) *sqltest.Server
