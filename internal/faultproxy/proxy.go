@@ -228,8 +228,10 @@ func (p *Proxy) deliver(l *link, data []byte) error {
 			p.cutAfter.Store(-1)
 		}
 	}
+	// Counted first: whoever has read a byte finds it counted.
+	p.fromCount.Add(int64(len(data)))
 	n, err := l.client.Write(data)
-	p.fromCount.Add(int64(n))
+	p.fromCount.Add(int64(n - len(data)))
 	if last {
 		return errCut
 	}
