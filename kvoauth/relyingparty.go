@@ -16,18 +16,21 @@ type relyingParty struct {
 	Client
 	metadata *fetched[*metadata]
 	keys     *keySet
-	http     *http.Client // for everything but the token endpoint
-	token    *http.Client
-	algs     []string // accepted for ID tokens
-	primary  bool     // its subjects are not qualified
+	http     *http.Client // for requests with an access token or with none
+	client   *http.Client // for forms with the client's credentials
+	token    *http.Client // for those of the token endpoint
+	algs     []string     // accepted for ID tokens
+	primary  bool         // its subjects are not qualified
 	*settings
 }
 
 func newRelyingParty(c Client, s *settings) *relyingParty {
 	rp := &relyingParty{Client: c, settings: s, primary: c.Provider.ID == s.PrimaryProvider, algs: c.Provider.SigningAlgs}
 	rp.http = newProviderClient(s.HTTPClient)
+	rp.client = newProviderClient(s.HTTPClient)
+	rp.client.Transport = &clientTransport{rp, rp.client.Transport}
 	rp.token = newProviderClient(s.HTTPClient)
-	rp.token.Transport = &tokenTransport{rp.token.Transport}
+	rp.token.Transport = &tokenTransport{rp.client.Transport}
 	rp.metadata = &fetched[*metadata]{timeout: rp.http.Timeout, now: s.Now}
 	rp.metadata.fetch = func(ctx context.Context) (*metadata, error) {
 		return fetchMetadata(ctx, rp.http, c.Provider, s.InsecureAllowHTTP)
@@ -58,17 +61,13 @@ func (rp *relyingParty) mode() auth.ResponseMode {
 	return auth.ResponseModeQuery
 }
 
-// oauth2 returns the configuration of golang.org/x/oauth2. The way the client authenticates is always given: left to
-// itself, the package tries both ways, and sends a code twice.
+// oauth2 returns the configuration of golang.org/x/oauth2. It knows no secret: clientTransport authenticates the client.
+// The style is given, because left to itself the package tries two and sends a code twice.
 func (rp *relyingParty) oauth2(m *metadata, redirectURL string) *oauth2.Config {
-	c := &oauth2.Config{
-		ClientID: rp.ClientID, ClientSecret: rp.ClientSecret.Reveal(), RedirectURL: redirectURL,
-		Endpoint: oauth2.Endpoint{AuthURL: m.authorization, TokenURL: m.token, AuthStyle: oauth2.AuthStyleInHeader},
+	return &oauth2.Config{
+		ClientID: rp.ClientID, RedirectURL: redirectURL,
+		Endpoint: oauth2.Endpoint{AuthURL: m.authorization, TokenURL: m.token, AuthStyle: oauth2.AuthStyleInParams},
 	}
-	if rp.Provider.ClientAuth == providers.ClientSecretPost || rp.ClientSecret.IsZero() {
-		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
-	}
-	return c
 }
 
 // info describes the provider to a sign-in page.
