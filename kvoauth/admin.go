@@ -51,11 +51,11 @@ func (b *Backend) SessionByID(ctx context.Context, id string) (*auth.Session, er
 	if !ok {
 		return nil, fail(auth.CodeSessionNotFound, "read session", nil)
 	}
-	rec, err := b.live(ctx, d)
+	e, err := b.live(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return rec.session(d), nil
+	return e.answer.Session, nil
 }
 
 // RefreshSession implements [auth.SessionAdminPort]. A session without a refresh token: errors.ErrUnsupported.

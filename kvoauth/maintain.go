@@ -66,11 +66,7 @@ func (b *Backend) maintain(ctx context.Context, d digest, due dueWork) (*cached,
 		return nil, fail(auth.CodeInternal, "authenticate", ctx.Err())
 	}
 	// Asked once more, because it may have ended while this waited.
-	e, err := b.lookUp(ctx, d)
-	if err == nil && e.record.expired(b.cfg.Now()) {
-		err = fail(auth.CodeSessionExpired, "authenticate", nil)
-	}
-	return e, err
+	return b.live(ctx, d)
 }
 
 // start begins w for d, or joins who is at it: one flight per session does it for all requests of this process, and

@@ -26,15 +26,11 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 		return nil, b.reject(r.Context(), fail(auth.CodeCredentialMalformed, "authenticate", errCookie))
 	}
 	d := digestOf(credential)
-	e, err := b.lookUp(r.Context(), d)
+	e, err := b.live(r.Context(), d)
 	if err != nil {
 		return nil, b.reject(r.Context(), err)
 	}
-	now := b.cfg.Now()
-	if e.record.expired(now) {
-		return nil, b.reject(r.Context(), fail(auth.CodeSessionExpired, "authenticate", nil))
-	}
-	if due := b.due(d, e.record, now); due != nothingDue {
+	if due := b.due(d, e.record, b.cfg.Now()); due != nothingDue {
 		if e, err = b.maintain(r.Context(), d, due); err != nil {
 			return nil, b.reject(r.Context(), err)
 		}
@@ -76,6 +72,20 @@ func (b *Backend) reject(ctx context.Context, err error) error {
 	}
 	b.observe(ctx, auth.Event{Name: name, Code: auth.CodeOf(err)})
 	return withCookies(err, []*http.Cookie{b.cfg.clearSessionCookie()})
+}
+
+// live returns the session of d if it authenticates now. A store that may be behind is asked past its cache before a
+// session is called expired: another process may have noted a use.
+func (b *Backend) live(ctx context.Context, d digest) (*cached, error) {
+	e, err := b.lookUp(ctx, d)
+	if err == nil && e.record.expired(b.cfg.Now()) && b.conditional != nil {
+		sealed, found, getErr := b.kv.Get(ctx, d.key(sessionKeyPrefix))
+		e, err = b.decoded(d, sealed, 0, found, getErr)
+	}
+	if err == nil && e.record.expired(b.cfg.Now()) {
+		return nil, fail(auth.CodeSessionExpired, "read session", nil)
+	}
+	return e, err
 }
 
 // lookUp reads the session of d: the store is asked every time, and the decoded form is reused when what it holds has
@@ -126,8 +136,9 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	return e, nil
 }
 
-// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The user's index knows the session before it exists, and must
-// still know it afterwards: a "sign out everywhere" in between has removed it, and then the session must not live.
+// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The user's index
+// knows the session before it exists, and must still know it afterwards: a "sign out everywhere" in between has removed
+// it, and then the session must not live.
 func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch int64) (string, *auth.Session, error) {
 	credential := newCredential()
 	d := digestOf(credential)

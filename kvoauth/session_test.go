@@ -11,6 +11,7 @@ import (
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/authtest/fakeop"
 	"github.com/netscript/auth/kvoauth"
+	"github.com/netscript/auth/store"
 	"github.com/netscript/auth/store/storetest"
 )
 
@@ -53,6 +54,40 @@ func TestSessionEndsByItsOwnClock(t *testing.T) {
 		if list, err := g.ListSessions(t.Context(), "alice"); err != nil || len(list) != 0 {
 			t.Errorf("%s: ListSessions: %d sessions, %v", name, len(list), err)
 		}
+	}
+}
+
+// frozen answers GetIfChanged with a record as it once was, as a store may whose cache was not told of a change.
+type frozen struct {
+	store.KV
+	record []byte
+}
+
+func (f *frozen) GetIfChanged(ctx context.Context, key string, seen uint64) ([]byte, uint64, bool, error) {
+	if f.record != nil {
+		return f.record, 1, true, nil
+	}
+	value, found, err := f.Get(ctx, key)
+	return value, 1, found, err
+}
+
+// TestUseElsewhereKeepsTheSession: a process that was not told of a use in another must not call the session idle.
+func TestUseElsewhereKeepsTheSession(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	behind := &frozen{KV: g.faults}
+	other := g.build(func(c *kvoauth.Config) { c.KV = behind })
+	credential, s := g.create("alice")
+	behind.record = g.stored(sessionKey(s.ID))
+	for range 3 {
+		g.clock.advance(kvoauth.DefaultIdleTimeout / 2)
+		g.mustBe(credential, "")
+	}
+	if _, err := other.Authenticate(request(session(credential))); err != nil {
+		t.Errorf("a session in use: %v", err)
+	}
+	g.clock.advance(kvoauth.DefaultIdleTimeout)
+	if _, err := other.Authenticate(request(session(credential))); !errors.Is(err, auth.ErrUnauthenticated) {
+		t.Errorf("an idle session: %v", err)
 	}
 }
 

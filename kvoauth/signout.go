@@ -52,11 +52,11 @@ func (b *Backend) signOutNobody(p auth.SignOutParams) error {
 }
 
 func (b *Backend) signOutEverywhere(ctx context.Context, own digest) error {
-	rec, err := b.live(ctx, own)
+	mine, err := b.live(ctx, own)
 	if err != nil {
 		return err
 	}
-	if _, err := b.endAll(ctx, rec.UserID); err != nil {
+	if _, err := b.endAll(ctx, mine.record.UserID); err != nil {
 		return err
 	}
 	return b.end(ctx, own) // should the store have lost the index
@@ -75,23 +75,11 @@ func (b *Backend) endOther(ctx context.Context, own digest, id string) error {
 		return forbidden
 	}
 	theirs, err := b.live(ctx, other)
-	if errors.Is(err, auth.ErrUnauthenticated) || err == nil && theirs.UserID != mine.UserID {
+	if errors.Is(err, auth.ErrUnauthenticated) || err == nil && theirs.record.UserID != mine.record.UserID {
 		return forbidden
 	}
 	if err != nil {
 		return err
 	}
 	return b.end(ctx, other)
-}
-
-// live returns the record of a session that authenticates now.
-func (b *Backend) live(ctx context.Context, d digest) (*record, error) {
-	e, err := b.lookUp(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	if e.record.expired(b.cfg.Now()) {
-		return nil, fail(auth.CodeSessionExpired, "read session", nil)
-	}
-	return e.record, nil
 }

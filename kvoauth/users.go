@@ -70,11 +70,11 @@ func (b *Backend) linkTarget(r *http.Request) (string, error) {
 	if ok != present {
 		return "", fail(auth.CodeNoCredential, "link account", errors.New("only for who is signed in"))
 	}
-	rec, err := b.live(r.Context(), digestOf(credential))
+	e, err := b.live(r.Context(), digestOf(credential))
 	if err != nil {
 		return "", err
 	}
-	return rec.UserID, nil
+	return e.record.UserID, nil
 }
 
 // stillSignedIn makes sure that the session that started a linking sign-in is live when it ends: whoever signed out in
@@ -84,8 +84,8 @@ func (b *Backend) stillSignedIn(ctx context.Context, t *transaction) error {
 		return nil
 	}
 	d, _ := parseHandle(t.Previous)
-	rec, err := b.live(ctx, d)
-	if err == nil && rec.UserID != t.Link || errors.Is(err, auth.ErrUnauthenticated) {
+	e, err := b.live(ctx, d)
+	if err == nil && e.record.UserID != t.Link || errors.Is(err, auth.ErrUnauthenticated) {
 		return fail(auth.CodeTransactionInvalid, "link account", errors.New("the user has signed out meanwhile"))
 	}
 	return err
