@@ -126,9 +126,7 @@ func (b *Backend) RevokeSessions(ctx context.Context, userID string) (int, error
 	ended := 0
 	var err error
 	if b.conf.Secondary.inDatabase() && !b.conf.preserves() {
-		var n int64
-		n, err = b.db.exec(ctx, op, b.statements.deleteByUser, userID, userID)
-		ended = int(n)
+		ended, err = b.deleteRows(ctx, op, userID)
 	}
 	if b.conf.Secondary != nil {
 		n, storedErr := b.revokeStored(ctx, userID, now)
@@ -139,6 +137,23 @@ func (b *Backend) RevokeSessions(ctx context.Context, userID string) (int, error
 		b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, Subject: auth.NewSecret(userID), Count: ended})
 	}
 	return ended, err
+}
+
+// deleteRows deletes the rows of a user. In MySQL a DELETE fails for a text where ids are numbers, and in a way that only
+// its driver can tell; a SELECT does not.
+func (b *Backend) deleteRows(ctx context.Context, op, userID string) (int, error) {
+	if b.db.dialect.name == mysql {
+		known := false
+		err := b.db.query(ctx, op, b.statements.byUser, []any{userID}, func(r row) error {
+			known = known || textOf(r.source("s")("userId")) == userID
+			return nil
+		})
+		if err != nil || !known {
+			return 0, err
+		}
+	}
+	n, err := b.db.execGiven(ctx, op, b.statements.deleteByUser, userID, userID)
+	return int(n), err
 }
 
 func (s *settings) preserves() bool {

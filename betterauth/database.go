@@ -108,6 +108,9 @@ func (d *database) query(ctx context.Context, op string, q statement, args []any
 	tx.Statement.SQL.WriteString(q.bound)
 	tx.Statement.Vars = args
 	rows, err := tx.Rows()
+	if q.given && noSuchID(err) {
+		return nil
+	}
 	if err != nil {
 		return d.unavailable(ctx, op, err)
 	}
@@ -126,17 +129,47 @@ func (d *database) query(ctx context.Context, op string, q statement, args []any
 			return err
 		}
 	}
-	if err := rows.Err(); err != nil {
+	if err := rows.Err(); err != nil && (!q.given || !noSuchID(err)) {
 		return d.unavailable(ctx, op, err)
 	}
 	return nil
 }
 
+// noSuchID reports whether the database has refused a parameter because it is nothing that the column it is compared with
+// could hold, such as a text where ids are numbers or UUIDs.
+func noSuchID(err error) bool {
+	if e, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok { // PostgreSQL: no value of the type, or a number out of its range
+		return e.SQLState() == "22P02" || e.SQLState() == "22003"
+	}
+	if e, ok := errors.AsType[interface {
+		error
+		SQLErrorNumber() int32
+	}](err); ok { // SQL Server: no int, out of its range, no bigint, out of its range, no uniqueidentifier
+		return slices.Contains([]int32{245, 248, 8114, 8115, 8169}, e.SQLErrorNumber())
+	}
+	return false
+}
+
 // exec runs a statement and returns how many rows it changed.
 func (d *database) exec(ctx context.Context, op, statement string, args ...any) (int64, error) {
+	return d.change(ctx, op, statement, func(error) bool { return false }, args...)
+}
+
+// execGiven is exec for a statement whose parameters are ids that a caller gave: one that no row can have changes none.
+func (d *database) execGiven(ctx context.Context, op, statement string, args ...any) (int64, error) {
+	return d.change(ctx, op, statement, noSuchID, args...)
+}
+
+func (d *database) change(ctx context.Context, op, statement string, harmless func(error) bool, args ...any) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	tx := d.db.WithContext(ctx).Exec(statement, args...)
+	if harmless(tx.Error) {
+		return 0, nil
+	}
 	if tx.Error != nil {
 		return 0, d.unavailable(ctx, op, tx.Error)
 	}

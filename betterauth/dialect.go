@@ -63,8 +63,8 @@ func (d dialect) asText(column string) string {
 	return column
 }
 
-// exactly is a condition that a column is the parameter, whatever its collation takes for the same. It stands beside the
-// ordinary one, for which there is an index.
+// exactly is a condition that a column is the parameter as a text, whatever its collation or its type takes for the same.
+// It stands beside the ordinary one, for which there is an index.
 func (d dialect) exactly(column string) string {
 	switch d.name {
 	case mysql:
@@ -72,7 +72,7 @@ func (d dialect) exactly(column string) string {
 	case sqlserver:
 		return d.asText(column) + " COLLATE Latin1_General_100_BIN2 = ?"
 	}
-	return column + " = ?"
+	return "CAST(" + column + " AS text) = ?"
 }
 
 // textParameter is a placeholder for a text of ASCII. SQL Server gets strings as nvarchar, for which it does not look

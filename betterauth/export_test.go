@@ -1,5 +1,8 @@
 package betterauth
 
+// NoSuchID is for tests with the errors of drivers.
+var NoSuchID = noSuchID
+
 // Statements returns every statement with a name, for golden tests.
 func (b *Backend) Statements() map[string]string {
 	all := map[string]string{

@@ -27,6 +27,13 @@ type statement struct {
 	selection *selection
 	text      string // with question marks
 	bound     string // with the database's own placeholders
+	given     bool   // its parameters are ids from elsewhere: one that no row can have finds none
+}
+
+// givenID is q for ids that come from elsewhere.
+func (q statement) givenID() statement {
+	q.given = true
+	return q
 }
 
 // statement makes a query, with its placeholders as gorm would write them: it would go through the whole text each time.
@@ -63,13 +70,13 @@ func newStatements(d *database, c *settings) *statements {
 	plain := d.newSelection()
 	d.add(plain, "s", modelSession, c.sessionColumns...)
 	own := "SELECT " + plain.String() + " FROM " + sessions + " s WHERE "
-	q.byUser = d.statement(plain, own+d.column("s", modelSession, "userId")+" = ?")
-	q.byID = d.statement(plain, own+d.column("s", modelSession, "id")+" = ?")
+	q.byUser = d.statement(plain, own+d.column("s", modelSession, "userId")+" = ?").givenID()
+	q.byID = d.statement(plain, own+d.column("s", modelSession, "id")+" = ?").givenID()
 
 	standing := d.newSelection()
 	d.add(standing, "u", modelUser, c.userColumns...)
 	from = " FROM " + users + " u" + d.joinMember(standing, c, d.column("u", modelUser, "id"), "?", "?")
-	q.standing = d.statement(standing, "SELECT "+standing.String()+from+" WHERE "+d.column("u", modelUser, "id")+" = ?")
+	q.standing = d.statement(standing, "SELECT "+standing.String()+from+" WHERE "+d.column("u", modelUser, "id")+" = ?").givenID()
 
 	roles := d.newSelection()
 	d.add(roles, "r", modelOrgRole, "organizationId", "role", "permission")

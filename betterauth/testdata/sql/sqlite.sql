@@ -11,7 +11,7 @@ DELETE FROM `apikey` WHERE `id` = "x";
 DELETE FROM `session` WHERE `id` = "x" AND `token` = "x";
 
 -- delete sessions of user
-DELETE FROM `session` WHERE `userId` = "x" AND `userId` = "x";
+DELETE FROM `session` WHERE `userId` = "x" AND CAST(`userId` AS text) = "x";
 
 -- end preserved session
 UPDATE `session` SET `expiresAt` = "x" WHERE `id` = "x" AND `token` = "x";
