@@ -249,7 +249,7 @@ func TestSilentConnection(t *testing.T) {
 			proxy := proxied(t, server)
 			s := open(t, redisstore.Config{
 				Addresses: []string{proxy.Addr()}, CacheTTL: ttl,
-				ReadTimeout: time.Second, WriteTimeout: patient, DialTimeout: time.Second,
+				ReadTimeout: 5 * time.Second, WriteTimeout: patient, DialTimeout: time.Second,
 			})
 			set(t, s, "k", "v")
 			wantCached(t, s, "k", "v")

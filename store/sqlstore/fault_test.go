@@ -38,7 +38,7 @@ type rig struct {
 // callTimeout is what the store under test has for a call. Its slack is for a machine that is busy with other tests.
 const (
 	callTimeout = 300 * time.Millisecond
-	slack       = 5 * time.Second
+	slack       = 15 * time.Second
 )
 
 // eachServer runs a test on a PostgreSQL and a MariaDB that it may stop, and then counts what is left of it.
