@@ -23,16 +23,19 @@ const (
 )
 
 // keySet is the server's public keys, from the table or by HTTP. It is read when it is first needed, again when it is old,
-// and, at most every ten seconds, when a token names a key that it does not have.
+// and, at most every ten seconds, when a token names a key that it does not have. Whoever names a key that is known does
+// not wait for that, so that a slow endpoint delays nobody else.
 type keySet struct {
 	load func(ctx context.Context) ([]storedKey, error)
+	code auth.Code // of an error of load
 	now  func() time.Time
 
 	mu        sync.Mutex
-	keys      map[string]storedKey
-	loaded    time.Time // when keys were read
-	attempted time.Time // when reading was last tried
-	failure   error     // of the last try
+	keys      map[string]storedKey // never changed; nil until some were read
+	loaded    time.Time            // when keys were read
+	attempted time.Time            // when reading was last begun
+	failure   error                // of the last reading that ended
+	flight    chan struct{}        // closed when the reading under way ends; nil: there is none
 }
 
 // storedKey is a public key until it is dropped.
@@ -42,54 +45,76 @@ type storedKey struct {
 }
 
 func newKeySet(b *Backend) *keySet {
-	k := &keySet{now: b.conf.Now, load: b.storedKeys}
+	k := &keySet{now: b.conf.Now, load: b.storedKeys, code: auth.CodeStoreUnavailable}
 	if b.conf.jwt.JWKSURL != "" {
 		fetch := &keyFetcher{url: b.conf.jwt.JWKSURL, client: boundedClient(b.conf.jwt.HTTPClient)}
-		k.load = fetch.keys
+		k.load, k.code = fetch.keys, auth.CodeProviderUnavailable
 	}
 	return k
 }
 
-// get returns the key of that id, or nil. One caller reads for all who wait.
+// get returns the key of that id, or nil. Only who names an unknown key waits for a reading, and no longer than ctx.
 func (k *keySet) get(ctx context.Context, id string) (*jose.JSONWebKey, error) {
+	if flight := k.refresh(ctx, id); flight != nil {
+		select {
+		case <-flight:
+		case <-ctx.Done():
+			return nil, fail(k.code, "read keys", context.Cause(ctx))
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
 	key, known := k.keys[id]
-	age := now.Sub(k.attempted)
-	if age < 0 || age >= keysFresh || !known && age >= keysRetry {
-		k.read(ctx, now)
-		key, known = k.keys[id]
-	}
-	if k.keys == nil || now.Sub(k.loaded) >= keysStale {
-		return nil, k.failure
-	}
-	if !known {
-		if k.failure != nil {
-			return nil, k.failure // it may be there by now
+	switch {
+	case k.keys == nil || now.Sub(k.loaded) >= keysStale:
+		if k.failure == nil { // they have become too old this very moment
+			return nil, fail(k.code, "read keys", errKeysUnavailable)
 		}
-		return nil, nil
-	}
-	if !key.until.IsZero() && !now.Before(key.until) {
+		return nil, k.failure
+	case !known:
+		return nil, k.failure // it may be there by now
+	case !key.until.IsZero() && !now.Before(key.until):
 		return nil, nil
 	}
 	return &key.JSONWebKey, nil
 }
 
+// refresh begins to read the set if that is due, and returns what to wait for, nil if nothing.
+func (k *keySet) refresh(ctx context.Context, id string) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	_, known := k.keys[id]
+	known = known && now.Sub(k.loaded) < keysStale
+	age := now.Sub(k.attempted)
+	if k.flight == nil && (age < 0 || age >= keysFresh || !known && age >= keysRetry) {
+		k.flight, k.attempted = make(chan struct{}), now
+		go k.read(context.WithoutCancel(ctx), now, k.flight)
+	}
+	if known {
+		return nil
+	}
+	return k.flight
+}
+
 // read reads the set. It does not end with the request that caused it: others wait for it.
-func (k *keySet) read(ctx context.Context, now time.Time) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
+func (k *keySet) read(ctx context.Context, now time.Time, flight chan<- struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
-	k.attempted = now
 	list, err := k.load(ctx)
-	k.failure = err
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer close(flight)
+	k.flight, k.failure = nil, err
 	if err != nil {
 		return
 	}
-	k.keys, k.loaded = make(map[string]storedKey, len(list)), now
+	keys := make(map[string]storedKey, len(list))
 	for _, key := range list {
-		k.keys[key.KeyID] = key
+		keys[key.KeyID] = key
 	}
+	k.keys, k.loaded = keys, now
 }
 
 // storedKeys reads the table. A row that holds no key of ours is passed over: the others are good.
