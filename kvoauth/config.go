@@ -111,8 +111,13 @@ type Config struct {
 type Client struct {
 	Provider providers.Provider
 	ClientID string
-	// ClientSecret, if zero, means a public client, identified by PKCE alone. The provider's ClientAuth must allow it.
+	// ClientSecret, if zero and without SigningKeys, means a public client, identified by PKCE alone. The provider's
+	// ClientAuth must allow it.
 	ClientSecret auth.Secret
+	// SigningKeys are for a provider whose ClientAuth is private_key_jwt, which is also what an empty one means when there
+	// are keys, or SignedSecret (Apple). The first signs; the others are those of a rotation, see [NewJWKSHandler]. If nil,
+	// there are none.
+	SigningKeys []SigningKey
 	// Scopes are requested at every sign-in. If nil, the provider's.
 	Scopes []string
 	// RedirectURL is a redirect URL for this provider alone: the handler's /callback/{providerId} route, as it is registered
@@ -300,14 +305,11 @@ func (s *settings) checkClient(c *Client) (errs []error) {
 	if c.Scopes == nil {
 		c.Scopes = p.Scopes
 	}
-	c.Scopes, c.TrustedAudiences = slices.Clone(c.Scopes), slices.Clone(c.TrustedAudiences)
+	c.Scopes, c.TrustedAudiences, c.SigningKeys = slices.Clone(c.Scopes), slices.Clone(c.TrustedAudiences), slices.Clone(c.SigningKeys)
 	check(c.ClientID != "", "ClientID is required")
 	check(err != nil || p.Kind != providers.OIDC || slices.Contains(c.Scopes, "openid"), "Scopes must have openid")
 	check(!slices.ContainsFunc(c.Scopes, notScope), "Scopes must have one scope in each element (RFC 6749, section 3.3)")
-	needsSecret := p.ClientAuth == providers.ClientSecretBasic || p.ClientAuth == providers.ClientSecretPost
-	check(!needsSecret || !c.ClientSecret.IsZero(), "ClientSecret is required: the provider's ClientAuth needs one, or must be none for a public client")
-	check(p.ClientAuth != providers.ClientAuthNone || c.ClientSecret.IsZero(), "ClientSecret must be zero: the provider's ClientAuth is none")
-	check(p.ClientAuth != providers.PrivateKeyJWT, "ClientAuth private_key_jwt is not supported: use client_secret_basic or client_secret_post")
+	errs = append(errs, c.checkClientAuth()...)
 	check(p.ResponseMode != string(auth.ResponseModeFormPost) || s.secure || s.redirect == nil,
 		"ResponseMode form_post needs an https redirect URL: its cookie is SameSite=None, which browsers take only when Secure")
 	if err := s.checkClientRedirect(c); err != nil {

@@ -1,6 +1,9 @@
 package kvoauth_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +31,15 @@ func validConfig(t testing.TB) kvoauth.Config {
 		}},
 		RedirectURL: "https://app.test/api/v1/auth/callback", KV: kv, Keys: []auth.Key{auth.GenerateKey()},
 	}
+}
+
+func ecSigningKey(id string) kvoauth.SigningKey {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return kvoauth.SigningKey{}
+	}
+	k, _ := kvoauth.NewSigningKey(key, id, "")
+	return k
 }
 
 var invalidConfigs = []struct {
@@ -95,7 +107,34 @@ var invalidConfigs = []struct {
 	{"post without secret", func(c *kvoauth.Config) {
 		c.Clients[0].Provider.ClientAuth, c.Clients[0].ClientSecret = providers.ClientSecretPost, auth.Secret{}
 	}, []string{"ClientSecret", "required"}},
-	{"private_key_jwt", func(c *kvoauth.Config) { c.Clients[0].Provider.ClientAuth = providers.PrivateKeyJWT }, []string{"ClientAuth", "client_secret_basic"}},
+	{"private_key_jwt without a key", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].ClientSecret = providers.PrivateKeyJWT, auth.Secret{}
+	}, []string{"SigningKeys", "at least one"}},
+	{"private_key_jwt with a secret", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].SigningKeys = providers.PrivateKeyJWT, []kvoauth.SigningKey{ecSigningKey("k1")}
+	}, []string{"ClientSecret", "zero"}},
+	{"signing keys and a secret", func(c *kvoauth.Config) { c.Clients[0].SigningKeys = []kvoauth.SigningKey{ecSigningKey("k1")} }, []string{"ClientSecret", "SigningKeys"}},
+	{"signing keys that sign nothing", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].SigningKeys = providers.ClientSecretPost, []kvoauth.SigningKey{ecSigningKey("k1")}
+	}, []string{"SigningKeys", "private_key_jwt"}},
+	{"zero signing key", func(c *kvoauth.Config) {
+		c.Clients[0].ClientSecret, c.Clients[0].SigningKeys = auth.Secret{}, []kvoauth.SigningKey{ecSigningKey("k1"), {}}
+	}, []string{"SigningKeys[1]", "zero"}},
+	{"CONF-G11 two signing keys of one id", func(c *kvoauth.Config) {
+		c.Clients[0].ClientSecret, c.Clients[0].SigningKeys = auth.Secret{}, []kvoauth.SigningKey{ecSigningKey("k1"), ecSigningKey("k1")}
+	}, []string{"SigningKeys", "one id"}},
+	{"client_secret_jwt without a secret", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].ClientSecret = providers.ClientSecretJWT, auth.Secret{}
+	}, []string{"ClientSecret", "required"}},
+	{"client_secret_jwt with a short secret", func(c *kvoauth.Config) { c.Clients[0].Provider.ClientAuth = providers.ClientSecretJWT }, []string{"ClientSecret", "32 bytes"}},
+	{"signed_secret without an issuer", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].ClientSecret, c.Clients[0].SigningKeys = providers.SignedSecret, auth.Secret{}, []kvoauth.SigningKey{ecSigningKey("k1")}
+	}, []string{"AssertionIssuer"}},
+	{"signed_secret with a key that has no id", func(c *kvoauth.Config) {
+		c.Clients[0].Provider.AssertionIssuer = "TEAM"
+		c.Clients[0].Provider.ClientAuth, c.Clients[0].ClientSecret, c.Clients[0].SigningKeys = providers.SignedSecret, auth.Secret{}, []kvoauth.SigningKey{ecSigningKey("")}
+	}, []string{"SigningKeys[0]", "key id"}},
+	{"an audience of no kind", func(c *kvoauth.Config) { c.Clients[0].Provider.AssertionAudience = "https://victim.test" }, []string{"AssertionAudience"}},
 	{"form_post over http", func(c *kvoauth.Config) {
 		c.RedirectURL, c.InsecureAllowHTTP, c.Clients[0].Provider.ResponseMode = "http://localhost/callback", true, "form_post"
 	}, []string{"Clients[0]", "form_post", "https"}},

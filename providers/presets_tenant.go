@@ -50,6 +50,8 @@ func Okta(domain, authorizationServer string) (Provider, error) {
 		Kind:        OIDC,
 		Issuer:      issuer,
 		Scopes:      openIDScopes(),
+		// Its documentation of private_key_jwt knows no other.
+		AssertionAudience: AudienceTokenEndpoint,
 	}, nil
 }
 
@@ -139,7 +141,9 @@ func azureAD() Provider {
 		Kind:        OIDC,
 		Scopes:      append(openIDScopes(), "offline_access"),
 		ClientAuth:  ClientSecretPost,
-		Mapping:     Mapping{EmailVerified: "xms_edov"},
+		// Its documentation of certificate credentials knows no other.
+		AssertionAudience: AudienceTokenEndpoint,
+		Mapping:           Mapping{EmailVerified: "xms_edov"},
 	}
 }
 

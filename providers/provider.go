@@ -17,7 +17,7 @@ const (
 )
 
 // ClientAuth is how the client authenticates at the token endpoint. The zero value means: ClientSecretBasic if
-// a secret is configured, ClientAuthNone otherwise.
+// a secret is configured, PrivateKeyJWT if signing keys are, ClientAuthNone otherwise.
 type ClientAuth string
 
 // The ways to authenticate.
@@ -25,7 +25,23 @@ const (
 	ClientSecretBasic ClientAuth = "client_secret_basic" // RFC 6749 section 2.3.1, HTTP Basic
 	ClientSecretPost  ClientAuth = "client_secret_post"  // RFC 6749 section 2.3.1, form parameters
 	ClientAuthNone    ClientAuth = "none"                // public client, PKCE only
+	ClientSecretJWT   ClientAuth = "client_secret_jwt"   // OpenID Connect Core section 9, HS256 with the secret
 	PrivateKeyJWT     ClientAuth = "private_key_jwt"     // OpenID Connect Core section 9
+	// SignedSecret sends a client secret as ClientSecretPost does, which is a JWT that the client signs for each
+	// request with ES256, in the name of Provider.AssertionIssuer. It is Apple's way and no standard.
+	SignedSecret ClientAuth = "signed_secret"
+)
+
+// AssertionAudience is what a client names as the audience of the assertions by which it authenticates.
+type AssertionAudience string
+
+const (
+	// AudienceIssuer is the issuer identifier, as FAPI 2.0 and the revision of RFC 7523 want it. It is the default:
+	// a malicious provider cannot have an assertion made that is good at another.
+	AudienceIssuer AssertionAudience = "issuer"
+	// AudienceTokenEndpoint is the URL of the token endpoint, for providers that accept nothing else. It is also
+	// what is used where there is no Issuer.
+	AudienceTokenEndpoint AssertionAudience = "token_endpoint"
 )
 
 // TenantPlaceholder stands for the tenant in Provider.TenantIssuer.
@@ -80,8 +96,13 @@ type Provider struct {
 	// ScopeSeparator splits the granted scope in the token response. If empty, a space (RFC 6749 section
 	// 3.3); "," is the only other one.
 	ScopeSeparator string
-	// ClientAuth is how the client authenticates. If empty, it depends on whether a secret is configured.
+	// ClientAuth is how the client authenticates. If empty, it depends on what is configured.
 	ClientAuth ClientAuth
+	// AssertionAudience is the aud of client assertions (ClientSecretJWT, PrivateKeyJWT, SignedSecret). If empty,
+	// AudienceIssuer.
+	AssertionAudience AssertionAudience
+	// AssertionIssuer is the iss of a SignedSecret, and required for it: Apple's team id. Otherwise it must be empty.
+	AssertionIssuer string
 	// AuthParams are added to the authorization request. The parameters that carry the protocol itself are
 	// refused. May be nil.
 	AuthParams map[string]string

@@ -193,11 +193,7 @@ func (v *violations) authorization(p Provider) {
 	if p.LogoutRedirectParam != "" && !paramName(p.LogoutRedirectParam) {
 		v.addf("LogoutRedirectParam must be letters, digits, '-', '.' and '_'")
 	}
-	switch p.ClientAuth {
-	case "", ClientSecretBasic, ClientSecretPost, ClientAuthNone, PrivateKeyJWT:
-	default:
-		v.addf("ClientAuth is unknown")
-	}
+	v.clientAuth(p)
 	if p.SigningAlgs != nil && len(p.SigningAlgs) == 0 {
 		v.addf("SigningAlgs is empty, so that no ID token would be accepted")
 	}
@@ -206,6 +202,25 @@ func (v *violations) authorization(p Provider) {
 		if !slices.Contains(signingAlgs[:], alg) {
 			v.addf("SigningAlgs has an unknown or symmetric algorithm")
 		}
+	}
+}
+
+func (v *violations) clientAuth(p Provider) {
+	switch p.ClientAuth {
+	case "", ClientSecretBasic, ClientSecretPost, ClientSecretJWT, ClientAuthNone, PrivateKeyJWT, SignedSecret:
+	default:
+		v.addf("ClientAuth is unknown")
+	}
+	switch p.AssertionAudience {
+	case "", AudienceIssuer, AudienceTokenEndpoint:
+	default:
+		v.addf("AssertionAudience is unknown")
+	}
+	if p.AssertionAudience == AudienceIssuer && p.Issuer == "" {
+		v.addf("AssertionAudience needs an Issuer")
+	}
+	if (p.ClientAuth == SignedSecret) != (p.AssertionIssuer != "") {
+		v.addf("AssertionIssuer is for ClientAuth signed_secret, which needs it")
 	}
 }
 

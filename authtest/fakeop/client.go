@@ -1,8 +1,10 @@
 package fakeop
 
 import (
+	"crypto"
 	"crypto/subtle"
 	"errors"
+	"maps"
 	"net/url"
 	"slices"
 )
@@ -15,6 +17,11 @@ const (
 	AuthBasic AuthMethod = "client_secret_basic"
 	AuthPost  AuthMethod = "client_secret_post"
 	AuthNone  AuthMethod = "none"
+	// AuthSecretJWT and AuthKeyJWT are assertions signed with HS256 and the secret, or with one of the client's keys.
+	AuthSecretJWT AuthMethod = "client_secret_jwt"
+	AuthKeyJWT    AuthMethod = "private_key_jwt"
+	// AuthSignedSecret is Apple's: a client secret, sent in the form, that is a JWT signed with one of the client's keys.
+	AuthSignedSecret AuthMethod = "signed_secret"
 )
 
 // Client is a registered relying party.
@@ -27,6 +34,12 @@ type Client struct {
 	Name string
 	// AuthMethod is the only one that is accepted. If empty, basic and post for a client with a secret, else none.
 	AuthMethod AuthMethod
+	// Keys are the client's public keys by key id (kid), for AuthKeyJWT and AuthSignedSecret. If nil, there are none.
+	Keys map[string]crypto.PublicKey
+	// AssertionAudience is the one aud that is accepted in assertions. If empty, the issuer and the endpoints' URLs are.
+	AssertionAudience string
+	// SecretIssuer is the iss of an AuthSignedSecret, which needs one.
+	SecretIssuer string
 	// RedirectURIs are compared byte for byte (RFC 9700, section 2.1). At least one is required.
 	RedirectURIs []string
 	// PostLogoutRedirectURIs are where the browser may be sent after it signed out here. If nil, nowhere.
@@ -48,13 +61,17 @@ func (c *Client) validate() error {
 	}
 	switch c.AuthMethod {
 	case "":
-	case AuthBasic, AuthPost:
+	case AuthBasic, AuthPost, AuthSecretJWT:
 		if c.Secret == "" {
 			return errors.New("the AuthMethod needs a secret")
 		}
 	case AuthNone:
 		if c.Secret != "" {
 			return errors.New("a client with a secret must use it")
+		}
+	case AuthKeyJWT, AuthSignedSecret:
+		if c.Secret != "" || len(c.Keys) == 0 || (c.AuthMethod == AuthSignedSecret) != (c.SecretIssuer != "") {
+			return errors.New("the AuthMethod needs Keys and no secret, and a SecretIssuer if it is AuthSignedSecret")
 		}
 	default:
 		return errors.New("unknown AuthMethod")
@@ -80,6 +97,9 @@ func (c *Client) displayName() string {
 func (c *Client) allows(m AuthMethod) bool {
 	if c.AuthMethod != "" {
 		return m == c.AuthMethod
+	}
+	if m == AuthSecretJWT || m == AuthKeyJWT || m == AuthSignedSecret {
+		return false
 	}
 	return (m == AuthNone) == (c.Secret == "")
 }
@@ -107,6 +127,7 @@ func (c *Client) origins() []string {
 func cloneClients(clients []Client) []Client {
 	clients = slices.Clone(clients)
 	for i := range clients {
+		clients[i].Keys = maps.Clone(clients[i].Keys)
 		clients[i].RedirectURIs = slices.Clone(clients[i].RedirectURIs)
 		clients[i].PostLogoutRedirectURIs = slices.Clone(clients[i].PostLogoutRedirectURIs)
 	}

@@ -2,6 +2,7 @@ package fakeop_test
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -45,6 +46,11 @@ func TestNewRefuses(t *testing.T) {
 		{"same client twice", func(c *fakeop.Config) { c.Clients[1].ID = clientID }},
 		{"secret of a public client", func(c *fakeop.Config) { c.Clients[0].AuthMethod = fakeop.AuthNone }},
 		{"basic without secret", func(c *fakeop.Config) { c.Clients[1].AuthMethod = fakeop.AuthBasic }},
+		{"private_key_jwt without a key", func(c *fakeop.Config) { c.Clients[1].AuthMethod = fakeop.AuthKeyJWT }},
+		{"client_secret_jwt without a secret", func(c *fakeop.Config) { c.Clients[1].AuthMethod = fakeop.AuthSecretJWT }},
+		{"signed secret without an issuer", func(c *fakeop.Config) {
+			c.Clients[1].AuthMethod, c.Clients[1].Keys = fakeop.AuthSignedSecret, map[string]crypto.PublicKey{"k": nil}
+		}},
 		{"unknown method", func(c *fakeop.Config) { c.Clients[1].AuthMethod = "tls_client_auth" }},
 		{"algorithm", func(c *fakeop.Config) { c.Clients[0].IDTokenAlg = "HS256" }},
 		{"no user", func(c *fakeop.Config) { c.Users = nil }},

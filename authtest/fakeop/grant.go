@@ -12,6 +12,7 @@ type grants struct {
 	codes        map[string]*code
 	access       map[string]*accessToken
 	refresh      map[string]*refreshToken
+	seen         map[string]bool // identifiers that are good once
 }
 
 // session is a browser that has signed in at the provider.
@@ -59,6 +60,7 @@ func newGrants() grants {
 		codes:        make(map[string]*code),
 		access:       make(map[string]*accessToken),
 		refresh:      make(map[string]*refreshToken),
+		seen:         make(map[string]bool),
 	}
 }
 

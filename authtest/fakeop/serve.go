@@ -35,6 +35,7 @@ const (
 	pathUserInfo   = "/userinfo"
 	pathRevocation = "/revoke"
 	pathEndSession = "/logout"
+	pathPAR        = "/par"
 	pathAvatar     = "/avatar/"
 )
 

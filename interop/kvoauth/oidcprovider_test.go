@@ -38,29 +38,43 @@ type app struct {
 // newApp starts the provider and an application that is its client clientID.
 func newApp(t *testing.T, clientID string, o oidcprovider.Options, configure func(*providers.Provider)) *app {
 	t.Helper()
+	return newAppAs(t, clientID, o, func(c *kvoauth.Client) {
+		if configure != nil {
+			configure(&c.Provider)
+		}
+	})
+}
+
+// newAppAs is newApp with more to configure. Without clients in o there is one of each kind.
+func newAppAs(t *testing.T, clientID string, o oidcprovider.Options, configure func(*kvoauth.Client)) *app {
+	t.Helper()
 	a := &app{t: t}
 	mux := http.NewServeMux()
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	a.url = server.URL
-	o.Clients = oidcprovider.DefaultClients(a.url + auth.DefaultBasePath + "/callback")
+	callback := a.url + auth.DefaultBasePath + "/callback"
+	if o.Clients == nil {
+		o.Clients = oidcprovider.DefaultClients(callback)
+	}
+	for i := range o.Clients {
+		o.Clients[i].RedirectURIs = []string{callback}
+	}
 	a.provider = oidcprovider.Start(t, o)
-	p := providers.Provider{
+	registered := a.provider.Client(clientID)
+	client := kvoauth.Client{ClientID: registered.ID, ClientSecret: auth.NewSecret(registered.Secret), Provider: providers.Provider{
 		ID: "oidc-provider", Issuer: a.provider.Issuer, Scopes: []string{"openid", "profile", "email", "offline_access"},
 		AuthParams: map[string]string{"prompt": "consent"}, // without it there is no refresh token (OpenID Connect Core 1.0, section 11)
-	}
-	registered := a.provider.Client(clientID)
-	p.ClientAuth = providers.ClientAuth(registered.AuthMethod)
-	if configure != nil {
-		configure(&p)
-	}
+		ClientAuth: providers.ClientAuth(registered.AuthMethod),
+	}}
+	configure(&client)
 	kv, err := store.NewMemory(store.MemoryConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.backend, err = kvoauth.NewKvOAuthBackend(kvoauth.Config{
-		Clients:           []kvoauth.Client{{Provider: p, ClientID: registered.ID, ClientSecret: auth.NewSecret(registered.Secret)}},
-		RedirectURL:       a.url + auth.DefaultBasePath + "/callback",
+		Clients:           []kvoauth.Client{client},
+		RedirectURL:       callback,
 		KV:                kv,
 		Keys:              []auth.Key{auth.GenerateKey()},
 		Observer:          auth.ObserverFunc(func(_ context.Context, e auth.Event) { a.observe(e) }),

@@ -1,5 +1,7 @@
 package oidcprovider
 
+import "encoding/json"
+
 // Client is a registered OAuth client. The JSON names are those of OpenID
 // Connect Dynamic Client Registration 1.0, section 2.
 type Client struct {
@@ -10,6 +12,12 @@ type Client struct {
 	// AuthMethod is how the client authenticates at the token endpoint. If empty,
 	// it is client_secret_basic with a Secret and none without.
 	AuthMethod string `json:"token_endpoint_auth_method"`
+	// AuthSigningAlg is the algorithm of client assertions. If empty, any.
+	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	// JWKS holds the client's public keys, for private_key_jwt.
+	JWKS json.RawMessage `json:"jwks,omitempty"`
+	// DPoPBound refuses token requests without a DPoP proof.
+	DPoPBound bool `json:"dpop_bound_access_tokens,omitempty"`
 	// RedirectURIs are compared exactly.
 	RedirectURIs []string `json:"redirect_uris"`
 	// PostLogoutRedirectURIs are where RP-initiated logout may lead to.

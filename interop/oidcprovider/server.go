@@ -42,6 +42,12 @@ type Options struct {
 	KeepRefreshTokens bool
 	// OptionalPKCE lets confidential clients do without PKCE.
 	OptionalPKCE bool
+	// RequirePAR refuses authorization requests that were not pushed (RFC 9126).
+	RequirePAR bool
+	// DPoPNonce refuses DPoP proofs without a nonce of the server (RFC 9449, section 8).
+	DPoPNonce bool
+	// FAPI2 holds every client to the FAPI 2.0 Security Profile.
+	FAPI2 bool
 }
 
 // settings is what server.mjs reads.
@@ -50,6 +56,9 @@ type settings struct {
 	Users               map[string]map[string]any `json:"users"`
 	RotateRefreshTokens bool                      `json:"rotateRefreshTokens"`
 	RequirePKCE         bool                      `json:"requirePKCE"`
+	RequirePAR          bool                      `json:"requirePAR"`
+	DPoPNonce           bool                      `json:"dpopNonce"`
+	FAPI2               bool                      `json:"fapi2"`
 	TTL                 ttl                       `json:"ttl"`
 }
 
@@ -65,6 +74,9 @@ func (o Options) settings() settings {
 		Users:               o.Users,
 		RotateRefreshTokens: !o.KeepRefreshTokens,
 		RequirePKCE:         !o.OptionalPKCE,
+		RequirePAR:          o.RequirePAR,
+		DPoPNonce:           o.DPoPNonce,
+		FAPI2:               o.FAPI2,
 		TTL: ttl{
 			AccessToken:  seconds(o.AccessTokenTTL, time.Hour),
 			IDToken:      seconds(o.IDTokenTTL, time.Hour),

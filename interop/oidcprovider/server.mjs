@@ -55,6 +55,14 @@ function provider(issuer) {
       introspection: { enabled: true },
       rpInitiatedLogout: { enabled: true },
       backchannelLogout: { enabled: true },
+      pushedAuthorizationRequests: {
+        enabled: true,
+        requirePushedAuthorizationRequests: settings.requirePAR,
+      },
+      dPoP: settings.dpopNonce
+        ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true }
+        : { enabled: true },
+      ...(settings.fapi2 && { fapi: { enabled: true, profile: '2.0' } }),
     },
     // A refresh token whenever the client may have one; the default asks for
     // the offline_access scope and prompt=consent as well.
