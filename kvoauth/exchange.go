@@ -23,6 +23,7 @@ type tokenSet struct {
 	Refresh string   `cbor:"2,keyasint"`
 	ID      string   `cbor:"3,keyasint"`
 	Scopes  []string `cbor:"4,keyasint,omitempty"` // what the provider said that it granted; nil if it said nothing
+	Grantee string   `cbor:"5,keyasint"`           // to whom, and by whom: see relyingParty.grantee
 	// life and at say when the access token was got and for how long it is good; life zero is not known.
 	life time.Duration
 	at   time.Time
@@ -51,7 +52,7 @@ func (rp *relyingParty) accept(tok *oauth2.Token) (*tokenSet, error) {
 	if len(tok.AccessToken) > maxToken || len(tok.RefreshToken) > maxToken || tok.Extra("id_token") != nil && !isText {
 		return nil, fail(auth.CodeProviderInvalid, "token response", errors.New("a token is malformed or too long"))
 	}
-	set := &tokenSet{Access: tok.AccessToken, Refresh: tok.RefreshToken, ID: id, at: rp.Now()}
+	set := &tokenSet{Access: tok.AccessToken, Refresh: tok.RefreshToken, ID: id, Grantee: rp.grantee(), at: rp.Now()}
 	if tok.ExpiresIn > 0 {
 		set.life = min(time.Duration(tok.ExpiresIn)*time.Second, maxTokenLife)
 	}

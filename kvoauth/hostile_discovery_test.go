@@ -72,6 +72,7 @@ func TestHostileDiscoveryAccepted(t *testing.T) {
 		"plain and S256":           func(doc map[string]any) { doc["code_challenge_methods_supported"] = []string{"plain", "S256"} },
 		"unknown members":          func(doc map[string]any) { doc["x"] = map[string]any{"y": 1} },
 		"no userinfo_endpoint":     func(doc map[string]any) { delete(doc, "userinfo_endpoint") },
+		"CONF-B08 RS256 alone":     func(doc map[string]any) { doc["id_token_signing_alg_values_supported"] = []string{"RS256"} },
 		"CONF-X09":                 func(doc map[string]any) { doc["mtls_endpoint_aliases"] = map[string]any{"token_endpoint": elsewhere} },
 		"ISSUER beside issuer":     func(doc map[string]any) { doc["ISSUER"] = "https://evil.test" },
 	} {
@@ -90,6 +91,16 @@ func TestHostileDiscoveryAccepted(t *testing.T) {
 		if idp.Count(fakeop.EndpointJWKS) != 0 {
 			t.Error("keys were fetched from where the document does not say")
 		}
+	})
+	t.Run("CONF-N20 a token endpoint on another host", func(t *testing.T) {
+		idp.SetFaults(fakeop.Faults{Discovery: func(doc map[string]any) { doc["token_endpoint"] = "https://mail.test/token" }})
+		w := newWorld(t, idp, nil)
+		w.egress.mail = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			r.Host = "idp.test"
+			idp.ServeHTTP(rw, r)
+		})
+		b := w.browser()
+		w.signedIn(b, w.finish(b, w.begin(b)), "alice")
 	})
 	t.Run("explicit endpoints win", func(t *testing.T) {
 		idp.SetFaults(fakeop.Faults{Discovery: func(doc map[string]any) { doc["token_endpoint"] = elsewhere }})

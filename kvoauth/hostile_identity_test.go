@@ -46,6 +46,10 @@ func TestHostileUserInfo(t *testing.T) {
 		{"an array", body(`[{"sub":"alice"}]`), auth.CodeProviderInvalid},
 		{"empty", body(""), auth.CodeProviderInvalid},
 		{"a JWT", body("e30.e30.e30"), auth.CodeProviderInvalid},
+		{"CONF-D06", fakeop.Faults{Answer: map[fakeop.Endpoint]func(*fakeop.Response){fakeop.EndpointUserInfo: func(r *fakeop.Response) {
+			r.Header.Set("Content-Type", "application/jwt") // which was not asked for, so there is nothing to verify it with
+			r.Body = []byte(signToken(t, idp.Provider, map[string]any{"alg": "RS256"}, map[string]any{"sub": "alice", "iss": idp.Issuer(), "aud": "test-client"}))
+		}}}, auth.CodeProviderInvalid},
 		{"deep", body(`{"sub":"alice","x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + `}`), auth.CodeProviderInvalid},
 		{"more than a session can keep", inUserInfo("x", strings.Repeat("x", 40<<10)), auth.CodeIdentityInvalid},
 	} {
@@ -72,6 +76,7 @@ func TestHostileClaims(t *testing.T) {
 			claims["_claim_names"] = map[string]any{"groups": "src"}
 			claims["_claim_sources"] = map[string]any{"src": map[string]any{"endpoint": "https://mail.test/claims", "access_token": marker, "JWT": "e30.e30."}}
 			claims["Sub"], claims["roles"] = "bob", []string{"admin"}
+			claims["picture"], claims["website"] = "https://mail.test/picture.png", "https://mail.test/"
 		},
 	})
 	w := newWorld(t, idp, nil)
@@ -95,7 +100,7 @@ func TestHostileClaims(t *testing.T) {
 	}
 	for _, u := range w.egress.targets() {
 		if strings.HasPrefix(u, "https://mail.test") {
-			t.Error("a claim source was fetched")
+			t.Error("a claim source, or a picture, was fetched") // ADV-92
 		}
 	}
 }

@@ -112,6 +112,16 @@ func claimRows(c *stoppedClock) []tokenRow {
 		{"CONF-N09 logout token", "RFC 8725 3.11", inHeader("typ", "logout+jwt"), ""},
 		{"CONF-N09 number", "RFC 8725 3.11", inHeader("typ", 1), ""},
 		{"CONF-N09 null", "RFC 8725 3.11", inHeader("typ", nil), ""},
+		{"CONF-N11", "RFC 9068", func(header, claims map[string]any) { // an access token that is a JWT, of the same key
+			delete(header, "typ")
+			delete(claims, "nonce")
+			claims["aud"], claims["client_id"], claims["scope"] = "https://api.test", "test-client", "openid profile"
+		}, ""},
+		{"CONF-N11 for this client", "RFC 9068", func(header, claims map[string]any) {
+			delete(header, "typ")
+			delete(claims, "nonce")
+			claims["client_id"], claims["scope"] = "test-client", "openid profile"
+		}, auth.CodeNonceMismatch},
 		{"CONF-N08 crit", "RFC 7515 4.1.11", inHeader("crit", []string{"x"}), ""},
 		{"CONF-N08 crit that go-jose knows", "RFC 7515 4.1.11", func(header, _ map[string]any) {
 			header["crit"], header["b64"] = []string{"b64"}, true

@@ -122,6 +122,33 @@ func TestHostileSymmetric(t *testing.T) {
 	}
 }
 
+// TestHostilePublishedSecret: a symmetric key in the key set makes no HMAC acceptable (CONF-N14).
+func TestHostilePublishedSecret(t *testing.T) {
+	idp := newIDP(t, authtest.ProviderConfig{})
+	key := []byte(strings.Repeat("k", 32))
+	for _, kid := range []string{"shared", ""} {
+		refuseToken(t, idp, fakeop.Faults{
+			JWKS: func(set map[string]any) {
+				jwk := map[string]any{"kty": "oct", "alg": "HS256", "use": "sig", "k": base64.RawURLEncoding.EncodeToString(key)}
+				if kid != "" {
+					jwk["kid"] = kid
+				}
+				set["keys"] = append(set["keys"].([]map[string]any), jwk)
+			},
+			RawIDToken: func(_, claims map[string]any) string {
+				header := map[string]any{"alg": "HS256"}
+				if kid != "" {
+					header["kid"] = kid
+				}
+				input := encodeJSON(t, header) + "." + encodeJSON(t, claims)
+				mac := hmac.New(sha256.New, key)
+				mac.Write([]byte(input))
+				return input + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+			},
+		}, "")
+	}
+}
+
 func encodeJSON(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)

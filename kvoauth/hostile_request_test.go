@@ -110,6 +110,12 @@ func TestHostileExchange(t *testing.T) {
 		if r.Endpoint != fakeop.EndpointToken {
 			continue
 		}
+		if verifier := r.Form.Get("code_verifier"); !regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`).MatchString(verifier) {
+			t.Errorf("verifier %q", verifier) // RFC 7636, section 4.1
+		}
+		if r.Form.Has("client_id") && r.Form.Get("client_id") != idp.ClientID {
+			t.Errorf("client_id %q", r.Form.Get("client_id")) // CONF-G05
+		}
 		sum := sha256.Sum256([]byte(r.Form.Get("code_verifier")))
 		if base64.RawURLEncoding.EncodeToString(sum[:]) != u.Query().Get("code_challenge") || r.Form.Get("redirect_uri") != authtest.RedirectURI ||
 			r.Form.Get("code") != cb.Values().Get("code") || len(r.Query) != 0 || r.Form.Has("client_secret") {

@@ -93,6 +93,9 @@ func (b *Backend) renewTokens(ctx context.Context, d digest, rec *record) (old, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if old.Grantee != rp.grantee() {
+		return nil, nil, fail(auth.CodeSessionInvalid, "refresh", errors.New("the tokens are another client's or another issuer's"))
+	}
 	if old.Refresh == "" {
 		return nil, nil, fail(auth.CodeUnsupported, "refresh", errors.New("the provider gave no refresh token"))
 	}

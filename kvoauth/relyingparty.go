@@ -1,6 +1,7 @@
 package kvoauth
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -50,6 +51,14 @@ func newRelyingParty(c Client, s *settings) *relyingParty {
 		return fetchKeys(ctx, rp.http, m.jwks)
 	}
 	return rp
+}
+
+// grantee names this client at this provider. A refresh token is bound to the client that it was issued to, and is sent to
+// nobody but the server that issued it (RFC 6749, section 10.4): a definition that keeps its id and changes its issuer is
+// another server.
+func (rp *relyingParty) grantee() string {
+	issuer := cmp.Or(rp.Provider.Issuer, rp.Provider.TenantIssuer, rp.Provider.TokenEndpoint)
+	return issuer + "\x00" + rp.ClientID // no URL has a zero byte
 }
 
 func (rp *relyingParty) isOIDC() bool { return rp.Provider.Kind == providers.OIDC }
