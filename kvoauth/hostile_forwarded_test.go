@@ -64,6 +64,7 @@ func TestHostileForwarded(t *testing.T) {
 	if me := send(done.Cookies(), auth.DefaultBasePath+"/me"); me.StatusCode != http.StatusOK {
 		t.Errorf("a session is refused: %d", me.StatusCode)
 	}
+	w.refreshed(1)
 	if nobody := send(nil, auth.DefaultBasePath+"/sessions"); nobody.StatusCode != http.StatusUnauthorized {
 		t.Errorf("nobody gets %d", nobody.StatusCode)
 	}

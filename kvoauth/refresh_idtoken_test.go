@@ -162,15 +162,11 @@ func TestRefreshWhileKeysMayNotBeAsked(t *testing.T) {
 	g.clock.advance(time.Minute)
 	g.idp.RotateKeys()
 	g.mustBe(credential(result), "")
-	if g.seen(auth.EventTokenRefreshed) != 1 {
-		t.Error("not refreshed")
-	}
+	g.refreshed(1)
 	g.clock.advance(56 * time.Minute)
 	g.idp.SetFaults(fakeop.Faults{IDToken: func(h, _ map[string]any) { h["kid"] = "nobody's" }})
 	g.mustBe(credential(result), "") // now they may be asked, and do not have it yet: a cache before them may be behind
-	if g.seen(auth.EventTokenRefreshed) != 2 {
-		t.Error("not refreshed")
-	}
+	g.refreshed(2)
 }
 
 // signInAnswer signs user in with a changed ID token and returns the error.

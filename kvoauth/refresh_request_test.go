@@ -2,6 +2,7 @@ package kvoauth_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,13 +12,36 @@ import (
 	"github.com/netscript/auth/kvoauth"
 )
 
+// refreshed waits until tokens have been renewed n times: a request waits only so long for its refresh, which goes on
+// without it.
+func (g *rig) refreshed(n int) {
+	g.t.Helper()
+	waitFor(g.t, n, func() int { return g.seen(auth.EventTokenRefreshed) })
+}
+
+func (w *world) refreshed(n int) {
+	w.t.Helper()
+	waitFor(w.t, n, func() int { return strings.Count(w.log.String(), string(auth.EventTokenRefreshed)) })
+}
+
+func waitFor(t testing.TB, n int, refreshes func() int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); refreshes() < n && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := refreshes(); got != n {
+		t.Errorf("%d refreshes, want %d", got, n)
+	}
+}
+
 // TestRefreshRequest: a refresh asks for nothing wider than was granted, authenticates as the exchange of the code does,
 // and uses the new refresh token the next time (CONF-G10, CONF-R01, CONF-F12).
 func TestRefreshRequest(t *testing.T) {
 	g, result := aged(t, rigOptions{})
 	sent := map[string]bool{}
-	for range 2 {
+	for i := range 2 {
 		g.mustBe(credential(result), "")
+		g.refreshed(i + 1)
 		g.clock.advance(56 * time.Minute)
 	}
 	for _, r := range g.idp.Requests() {
@@ -48,6 +72,7 @@ func TestRefreshGoesToTheConfiguredEndpoint(t *testing.T) {
 	w.signedIn(b, w.finish(b, w.begin(b)), "alice")
 	w.clock.advance(56 * time.Minute)
 	w.signedIn(b, &answer{status: http.StatusFound}, "alice")
+	w.refreshed(1)
 	w.calls(2, 1)
 }
 
@@ -64,6 +89,7 @@ func TestRefreshStaysWithItsProvider(t *testing.T) {
 	idp.clock.advance(56 * time.Minute)
 	other.clock.advance(56 * time.Minute)
 	w.signedIn(b, &answer{status: http.StatusFound}, "urn:netscript:other:alice")
+	w.refreshed(1)
 	if idp.Count(fakeop.EndpointToken) != 0 || other.Count(fakeop.EndpointToken) != 1 {
 		t.Errorf("%d and %d requests, want none and one", idp.Count(fakeop.EndpointToken), other.Count(fakeop.EndpointToken))
 	}
