@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/kvoauth"
@@ -85,9 +86,27 @@ func (s *Service) Close() error {
 		s.Drain()
 		s.stop()
 		s.running.Wait()
+		s.finish()
 		s.closeErr = s.storage.closeAll()
 	})
 	return s.closeErr
+}
+
+// revocationTime is how long the end of the service waits for providers to revoke the tokens of sessions that have ended.
+const revocationTime = 5 * time.Second
+
+// finish lets the backend finish what no request waits for. What it does not get done it has reported as an event.
+func (s *Service) finish() {
+	b, ok := auth.As[interface {
+		auth.AuthBackendPort
+		Shutdown(ctx context.Context) error
+	}](s.backend)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), min(revocationTime, s.options.ShutdownTimeout))
+	defer cancel()
+	_ = b.Shutdown(ctx)
 }
 
 func (s *storage) closeAll() error {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/authapi"
+	"github.com/netscript/auth/authtest"
+	"github.com/netscript/auth/authtest/fakeop"
 )
 
 func TestSignIn(t *testing.T) {
@@ -155,5 +157,30 @@ func TestObservers(t *testing.T) {
 	}
 	if hash := (auth.Event{Subject: auth.NewSecret("alice")}).SubjectHash(salt); !strings.Contains(log.String(), "subject_hash="+hash) || strings.Contains(log.String(), "alice") {
 		t.Errorf("the log does not know Alice by her hash alone:\n%s", &log)
+	}
+}
+
+// TestCloseFinishesRevocations: a sign-out just before the end of the service is one at the provider too.
+func TestCloseFinishesRevocations(t *testing.T) {
+	idp := authtest.NewProvider(t, authtest.ProviderConfig{})
+	o := options(t, kvOAuthEnv())
+	o.HTTPClient = idp.Client()
+	s := newService(t, o)
+	b := authtest.NewBrowser(t, s, idp)
+	b.SignIn("alice", "providerId", "default")
+	release := make(chan struct{})
+	idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointRevocation: fakeop.HoldUntil(release)}})
+	b.Post(base+"/signout", nil)
+	if b.SignedIn() || idp.RefreshTokens("alice") != 1 {
+		t.Fatal("the sign-out waits for the provider")
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	close(release)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if n := idp.RefreshTokens("alice"); n != 0 {
+		t.Errorf("%d refresh tokens are good", n)
 	}
 }

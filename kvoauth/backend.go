@@ -61,7 +61,9 @@ func NewKvOAuthBackend(c Config) (*Backend, error) {
 		}
 	}
 	for _, client := range s.Clients {
-		b.parties = append(b.parties, newRelyingParty(client, s))
+		rp := newRelyingParty(client, s)
+		rp.revoker = newRevoker(rp, b.observe)
+		b.parties = append(b.parties, rp)
 	}
 	return b, nil
 }

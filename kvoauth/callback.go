@@ -56,7 +56,11 @@ func (c *callback) run(ctx context.Context) (*auth.CallbackResult, error) {
 		return nil, err
 	}
 	c.observe(ctx, auth.Event{Name: auth.EventOIDCCompleted, ProviderID: c.providerID, Subject: auth.NewSecret(user.subject)})
-	return c.complete(ctx, t, rp, user, tokens)
+	result, err := c.complete(ctx, t, rp, user, tokens)
+	if err != nil { // there is no session to hold them
+		c.revoke(ctx, auth.Event{Name: auth.EventTokenRevoked, ProviderID: c.providerID, Subject: auth.NewSecret(user.subject)}, tokens)
+	}
+	return result, err
 }
 
 // transaction returns the transaction that the answer belongs to, consumed, and its provider.
@@ -185,7 +189,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err != nil {
 		return nil, err
 	}
-	c.endPrevious(ctx, t.Previous)
+	c.endPrevious(ctx, t.Previous, rec)
 	c.observe(ctx, auth.Event{Name: auth.EventSignInCompleted, ProviderID: c.providerID, SessionID: s.ID, Subject: auth.NewSecret(s.Subject)})
 	return &auth.CallbackResult{
 		Redirect: &auth.Redirect{
@@ -212,12 +216,20 @@ func (c *callback) mapPrincipal(p *auth.Principal) error {
 }
 
 // endPrevious ends the sessions that this browser presented when it started and when it finished the sign-in. They are
-// this browser's own; that they end late when the store fails now is bounded by their own limits.
-func (c *callback) endPrevious(ctx context.Context, handle string) {
+// this browser's own; that they end late when the store fails now is bounded by their own limits. Tokens of the same
+// account are not revoked: to some providers they are of one grant with the new ones, which would end too.
+func (c *callback) endPrevious(ctx context.Context, handle string, now *record) {
+	var previous []digest
 	if d, ok := parseHandle(handle); ok {
-		_ = c.end(ctx, d)
+		previous = append(previous, d)
 	}
-	if credential, ok := readCookie(c.request, c.cfg.CookieName); ok == present && digestOf(credential).handle() != handle {
-		_ = c.end(ctx, digestOf(credential))
+	if credential, ok := readCookie(c.request, c.cfg.CookieName); ok == present {
+		previous = append(previous, digestOf(credential))
+	}
+	for _, d := range slices.Compact(previous) {
+		rec, _ := c.remove(ctx, d)
+		if rec != nil && (rec.ProviderID != now.ProviderID || rec.Account != now.Account) {
+			c.revokeTokens(ctx, d, rec)
+		}
 	}
 }

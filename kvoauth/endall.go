@@ -61,13 +61,17 @@ func (x *userIndex) endPage(ctx context.Context, n int) (int, error) {
 	}
 	var ended atomic.Int64
 	err = atMost(len(claimed), func(i int) error {
-		_, found, err := x.kv.Take(ctx, claimed[i].key(sessionKeyPrefix))
+		sealed, found, err := x.kv.Take(ctx, claimed[i].key(sessionKeyPrefix))
 		if err != nil {
 			return storeError("end sessions", err)
 		}
 		x.cache.drop(claimed[i])
-		if found {
-			ended.Add(1)
+		if !found {
+			return nil
+		}
+		ended.Add(1)
+		if rec, err := x.openRecord(claimed[i], sealed); err == nil {
+			x.revokeTokens(ctx, claimed[i], rec)
 		}
 		return nil
 	})

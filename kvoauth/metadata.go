@@ -21,7 +21,9 @@ type metadata struct {
 	token         string
 	userInfo      string
 	jwks          string
-	sendsIss      bool // authorization responses carry iss (RFC 9207, section 3)
+	revocation    string // RFC 7009; empty if there is none
+	endSession    string // OpenID Connect RP-Initiated Logout 1.0; empty if there is none
+	sendsIss      bool   // authorization responses carry iss (RFC 9207, section 3)
 }
 
 // fetchMetadata returns the metadata of p, asking its discovery document (OpenID Connect Discovery 1.0, section 4) for
@@ -29,7 +31,7 @@ type metadata struct {
 func fetchMetadata(ctx context.Context, c *http.Client, p providers.Provider, allowHTTP bool) (*metadata, error) {
 	m := &metadata{
 		issuer: p.Issuer, authorization: p.AuthorizationEndpoint, token: p.TokenEndpoint, userInfo: p.UserInfoEndpoint,
-		jwks: p.JWKSURI, sendsIss: p.RequireIss,
+		jwks: p.JWKSURI, revocation: p.RevocationEndpoint, endSession: p.EndSessionEndpoint, sendsIss: p.RequireIss,
 	}
 	if p.Kind == providers.OAuth || m.authorization != "" && m.token != "" && m.jwks != "" {
 		return m, nil
@@ -71,6 +73,8 @@ func (m *metadata) complete(doc map[string]json.RawMessage, allowHTTP bool) erro
 		{"token_endpoint", &m.token, true},
 		{"jwks_uri", &m.jwks, true},
 		{"userinfo_endpoint", &m.userInfo, false},
+		{"revocation_endpoint", &m.revocation, false},
+		{"end_session_endpoint", &m.endSession, false},
 	} {
 		if *e.field == "" {
 			*e.field = stringMember(doc, e.name)

@@ -61,7 +61,11 @@ func (b *Backend) refresh(ctx context.Context, d digest, force bool) error {
 	case auth.CodeUnsupported:
 		return err
 	case auth.CodeCodeRejected, auth.CodeIDTokenInvalid, auth.CodeSubjectMismatch, auth.CodeSessionInvalid:
-		return b.endRefused(ctx, d, rec, code)
+		err := b.endRefused(ctx, d, rec, code)
+		if fresh != nil {
+			b.revoke(ctx, rec.event(auth.EventTokenRevoked, d, ""), fresh)
+		}
+		return err
 	}
 	return b.putOff(ctx, d, rec, force, err)
 }
@@ -172,6 +176,7 @@ func (b *Backend) keepTokens(ctx context.Context, d digest, prev []byte, rec *re
 		// Not stored, or not known whether: what is stored now decides.
 		now, current, readErr := b.readAgain(ctx, d)
 		if errors.Is(readErr, auth.ErrUnauthenticated) {
+			b.revoke(ctx, rec.event(auth.EventTokenRevoked, d, ""), fresh) // who ended it had the old ones revoked
 			return readErr
 		}
 		if readErr == nil {

@@ -69,7 +69,7 @@ func TestRefusedGrantWhileTheStoreCannotEndIt(t *testing.T) {
 	for _, fault := range []storetest.Fault{storetest.Fail, storetest.LoseReply} {
 		g, result := aged(t, rigOptions{})
 		g.idp.RevokeGrants("alice")
-		g.breaks(on(fault, storetest.OpDelete, "s"))
+		g.breaks(on(fault, storetest.OpTake, "s"))
 		if _, err := g.Authenticate(request(session(credential(result)))); !undecided(err) {
 			t.Errorf("fault %d: %v", fault, err)
 		}

@@ -217,7 +217,10 @@ func TestSignOutDuringRefreshWins(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, result := aged(t, rigOptions{realTime: true})
 				release := make(chan struct{})
-				g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointToken: fakeop.HoldUntil(release)}})
+				g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{
+					fakeop.EndpointToken:      fakeop.HoldUntil(release),
+					fakeop.EndpointRevocation: fakeop.Reply(200, "text/plain", ""), // and the old token goes on being good
+				}})
 				code := make(chan auth.Code, 1)
 				go func() { code <- g.whoIs(credential(result)) }()
 				synctest.Wait()
@@ -239,6 +242,9 @@ func TestSignOutDuringRefreshWins(t *testing.T) {
 				}
 				if g.seen(auth.EventTokenRefreshed) != 0 {
 					t.Error("an event says that the dead session was refreshed")
+				}
+				if old, fresh := g.revoked(0), g.revoked(1); old == "" || fresh == "" || old == fresh {
+					t.Error("not both the session's tokens and the discarded ones are revoked")
 				}
 			})
 		})

@@ -21,7 +21,8 @@ type relyingParty struct {
 	client   *http.Client // for forms with the client's credentials
 	token    *http.Client // for those of the token endpoint
 	algs     []string     // accepted for ID tokens
-	primary  bool         // its subjects are not qualified
+	revoker  *revoker
+	primary  bool // its subjects are not qualified
 	*settings
 }
 

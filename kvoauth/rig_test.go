@@ -32,6 +32,7 @@ type rig struct {
 	keys   []auth.Key
 
 	fault atomic.Pointer[func(storetest.Op, string) storetest.Fault]
+	deny  atomic.Bool // for a MapPrincipal
 
 	mu       sync.Mutex
 	keysSeen map[string]bool // of the store
@@ -155,6 +156,18 @@ func (g *rig) seen(name auth.EventName) (n int) {
 		}
 	}
 	return n
+}
+
+// last returns the last event of that name.
+func (g *rig) last(name auth.EventName) (last auth.Event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range g.events {
+		if e.Name == name {
+			last = e
+		}
+	}
+	return last
 }
 
 // request returns a request with cookies.

@@ -201,26 +201,30 @@ func (b *Backend) discard(ctx context.Context, d digest) {
 	_ = b.kv.Delete(ctx, d.key(sessionKeyPrefix))
 }
 
-// end deletes the session of d, and then forgets it in its user's index: in this order, so that an error leaves nothing
-// that cannot be found and ended again.
+// end ends the session of d, and then has its tokens revoked.
 func (b *Backend) end(ctx context.Context, d digest) error {
-	sealed, found, err := b.kv.Get(ctx, d.key(sessionKeyPrefix))
+	rec, err := b.remove(ctx, d)
+	b.revokeTokens(ctx, d, rec)
+	return err
+}
+
+// remove takes the session of d out of the store, so that it returns the very record that nobody can use any more, and
+// then forgets it in its user's index: in this order, so that an error leaves nothing that cannot be found and ended
+// again. The record is nil when there was none.
+func (b *Backend) remove(ctx context.Context, d digest) (*record, error) {
+	sealed, found, err := b.kv.Take(ctx, d.key(sessionKeyPrefix))
 	if err != nil {
-		return storeError("end session", err)
-	}
-	if !found {
-		b.cache.drop(d)
-		return nil
-	}
-	if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
-		return storeError("end session", err)
+		return nil, storeError("end session", err)
 	}
 	b.cache.drop(d)
+	if !found {
+		return nil, nil
+	}
 	rec, err := b.openRecord(d, sealed)
 	if err != nil {
-		return nil //nolint:nilerr // it was no session of ours, and is gone
+		return nil, nil //nolint:nilerr // it was no session of ours, and is gone
 	}
 	_ = b.index(rec.UserID, sealed).remove(ctx, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
-	return nil
+	return rec, nil
 }

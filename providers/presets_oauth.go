@@ -74,6 +74,7 @@ func Discord() Provider {
 		TokenEndpoint:         "https://discord.com/api/oauth2/token",
 		UserInfoEndpoint:      "https://discord.com/api/v10/users/@me",
 		RevocationEndpoint:    "https://discord.com/api/oauth2/token/revoke",
+		RevocationEndsConsent: true,
 		Scopes:                []string{"identify", "email"},
 		Mapping: Mapping{
 			Subject: "id",

@@ -19,6 +19,8 @@ func Google() Provider {
 		Kind:        OIDC,
 		Issuer:      "https://accounts.google.com",
 		Scopes:      openIDScopes(),
+
+		RevocationEndsConsent: true,
 	}
 }
 

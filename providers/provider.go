@@ -81,6 +81,10 @@ type Provider struct {
 	JWKSURI               string
 	RevocationEndpoint    string // RFC 7009 only, not a revocation call of some other form
 	EndSessionEndpoint    string // OpenID Connect RP-Initiated Logout
+	// RevocationEndsConsent: revoking one token withdraws all that the user has granted the application, on every
+	// device, and the next sign-in asks for consent again. Signing out then revokes no token. If false, revoking a token
+	// ends what was granted with it.
+	RevocationEndsConsent bool
 	// LogoutRedirectParam is the parameter in which EndSessionEndpoint (also a discovered one) takes the
 	// return URL. If empty, post_logout_redirect_uri. With another name the request also needs client_id.
 	LogoutRedirectParam string
