@@ -42,7 +42,7 @@ type Event struct {
 	Count      int    // sessions ended, for EventSessionRevoked; zero otherwise
 }
 
-// Observer is told of events. Observe is called on the request's path, from many goroutines: it must be quick, must not
+// Observer is told of events. Observe is called on the request's path and beside it, from many goroutines: it must be quick, must not
 // block and must not panic. It cannot change what happens.
 type Observer interface {
 	Observe(ctx context.Context, e Event)

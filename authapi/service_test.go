@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/netscript/auth"
@@ -144,12 +145,20 @@ func TestBodies(t *testing.T) {
 func TestObservers(t *testing.T) {
 	salt := auth.GenerateKey()
 	var log bytes.Buffer
+	var mu sync.Mutex
 	var seen []auth.EventName
-	_, alice := signedIn(t, kvOAuthEnv().with("NETSCRIPT_AUTH_AUDIT_SALT", salt.Encode()), func(o *authapi.Options) {
+	s, alice := signedIn(t, kvOAuthEnv().with("NETSCRIPT_AUTH_AUDIT_SALT", salt.Encode()), func(o *authapi.Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		o.Observer = auth.ObserverFunc(func(_ context.Context, e auth.Event) { seen = append(seen, e.Name) })
+		o.Observer = auth.ObserverFunc(func(_ context.Context, e auth.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, e.Name)
+		})
 	})
 	alice.PostJSON(base+"/signout", map[string]any{})
+	if err := s.Close(); err != nil { // which waits for what goes on beside the requests
+		t.Error(err)
+	}
 	for _, name := range []auth.EventName{auth.EventSignInStarted, auth.EventSessionCreated, auth.EventSignedOut} {
 		if !slices.Contains(seen, name) || !strings.Contains(log.String(), "msg="+string(name)) {
 			t.Errorf("%s: observed %v, logged\n%s", name, seen, &log)
