@@ -63,7 +63,7 @@ var depsRules = []depsRule{
 }
 
 // testKits are the packages that test other packages, and so may use testing.
-var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest", "./internal/sqltest", "./internal/sessionmodel"}
+var testKits = []string{"./authtest", "./store/storetest", "./internal/testenv", "./internal/redistest", "./internal/sqltest", "./internal/sessionmodel", "./internal/fuzzcheck"}
 
 type depsRule struct {
 	name   string

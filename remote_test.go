@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/fuzzcheck"
 )
 
 // api is an auth-api in process: a handler, and what it was asked.
@@ -332,30 +335,44 @@ func TestRemoteConfig(t *testing.T) {
 	}
 }
 
+// FuzzRemoteAnswer is F-WWW and F-UI for what an auth-api answers: only a plain yes is somebody and only a plain no is
+// nobody, and an error says nothing of the answer.
 func FuzzRemoteAnswer(f *testing.F) {
-	f.Add([]byte(`{"authenticated":true,"user":{"id":"a"},"session":{"id":"s","state":"active","subject":"a","expiresAt":"2999-01-01T00:00:00Z"}}`))
-	f.Add([]byte(`{"authenticated":false}`))
-	f.Add([]byte(`{"authenticated":true,"user":{"id":"a","claims":{"n":1e400}}}`))
-	f.Add([]byte(strings.Repeat(`{"user":`, 100)))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		server := &api{handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", asJSON)
-			_, _ = w.Write(body)
-		})}
-		got, err := newRemote(t, server, nil).Authenticate(withCookie("v"))
+	f.Add(uint16(200), asJSON, "", []byte(`{"authenticated":true,"user":{"id":"a"},"session":{"id":"s","state":"active","subject":"a","expiresAt":"2999-01-01T00:00:00Z"}}`))
+	f.Add(uint16(200), asJSON, "", []byte(`{"authenticated":false}`))
+	f.Add(uint16(200), asJSON, "", []byte(`{"authenticated":true,"user":{"id":"a","claims":{"n":1e400}}}`))
+	f.Add(uint16(200), asJSON, "", []byte(strings.Repeat(`{"user":`, 100)))
+	f.Add(uint16(401), asJSON, `Bearer error="invalid_token", error_description="`+strings.Repeat("x", 999), []byte(`{"authenticated":false}`))
+	f.Add(uint16(302), asHTML, strings.Repeat(`Basic realm="`, 100), []byte("<html>"))
+	fuzzcheck.Offline(f)
+	f.Fuzz(func(t *testing.T, status uint16, media, challenge string, body []byte) {
+		status = 200 + status%400
+		header := http.Header{"Content-Type": {media}, "Www-Authenticate": {challenge}}
+		var got *auth.Authentication
+		var err error
+		fuzzcheck.Bounded(t, len(body)+len(challenge), func() {
+			server := roundTripper(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: int(status), Header: header, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+			})
+			got, err = newRemote(t, server, nil).Authenticate(withCookie("v"))
+		})
+		fuzzcheck.Discreet(t, err, challenge+string(body))
 		switch {
-		case err == nil && (got.Principal.Subject == "" || !strings.Contains(string(body), "true")):
-			t.Errorf("%q is %+v", body, got)
-		case errors.Is(err, auth.ErrUnauthenticated) && !strings.Contains(string(body), "false"):
-			t.Errorf("%q is nobody", body)
-		case err != nil && len(body) > 20 && strings.Contains(err.Error(), string(body)):
-			t.Error("the error quotes the answer")
+		case err == nil && (got.Principal.Subject == "" || !strings.Contains(string(body), "true") || status != 200):
+			t.Errorf("%d %q is %+v", status, body, got)
+		case errors.Is(err, auth.ErrUnauthenticated) && (!strings.Contains(string(body), "false") || status != 200):
+			t.Errorf("%d %q is nobody", status, body)
 		}
 	})
 }
 
+// credentials is the grammar of RFC 9110, section 11.4, with the one space that RFC 6750, section 2.1, has.
+var credentials = regexp.MustCompile(`^(?i:Bearer) [A-Za-z0-9._~+/-]+=*$`)
+
+// FuzzAuthorization is F-AUTHZ: one header with the scheme, a space and one token68 (RFC 9110, section 11.2) is passed on,
+// and nothing else.
 func FuzzAuthorization(f *testing.F) {
-	for _, v := range []string{"Bearer a", "Bearer a b", "bearer  a", "Bearer\ta", "Bearer a=", "Bearer %61", "Basic a", "Bearer", ""} {
+	for _, v := range []string{"Bearer a", "Bearer a b", "bearer  a", "Bearer\ta", "Bearer a=", "Bearer a=b", "Bearer =", "Bearer %61", "Basic a", "Bearer", ""} {
 		f.Add(v, false)
 		f.Add(v, true)
 	}
@@ -368,6 +385,10 @@ func FuzzAuthorization(f *testing.F) {
 		}
 		asked := server.asked.Load()
 		_, err := remote.Authenticate(r)
+		fuzzcheck.Discreet(t, err, value)
+		if want := !twice && credentials.MatchString(value); want != (err == nil) {
+			t.Errorf("%q, twice %t: %v, want accepted: %t", value, twice, err, want)
+		}
 		if err != nil {
 			if server.asked.Load() != asked || !errors.Is(err, auth.ErrUnauthenticated) {
 				t.Errorf("%q: %v", value, err)

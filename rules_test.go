@@ -268,6 +268,12 @@ func (p pathWorld) check(t *testing.T, target string) (passed bool) {
 	if do(p.guard, r).Code != http.StatusOK {
 		return false
 	}
+	if _, pattern := p.router.Handler(r); pattern != "/" {
+		t.Errorf("%q passed without a sign-in, and is served as %q", target, pattern)
+	}
+	if w := do(p.router, r); w.Code != http.StatusOK {
+		t.Errorf("%q passed, and the router answers %d", target, w.Code)
+	}
 	for name, read := range readings {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.URL = &url.URL{Path: read(u)}
@@ -298,6 +304,8 @@ func TestRulesReadingsOfAPath(t *testing.T) {
 	}
 }
 
+// FuzzRulesPath is F-PATH: what the guard lets through is not protected by any reading of the path, and http.ServeMux takes
+// it for canonical.
 func FuzzRulesPath(f *testing.F) {
 	for _, p := range oddPaths {
 		f.Add(p)
