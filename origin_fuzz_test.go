@@ -13,14 +13,14 @@ import (
 // FuzzOrigin is F-ORI: a request that changes something is let in if and only if net/http.CrossOriginProtection lets it
 // in, but for a provider's form_post; and CORS gives its permission to the very text of an origin on its list.
 func FuzzOrigin(f *testing.F) {
-	for _, origin := range []string{
+	for i, origin := range []string{
 		"", "null", "https://app.example", "https://APP.example", "https://app.example:443", "https://app.example.", "https://u@app.example",
 		"https://app.example/", "http://app.example", "https://äpp.example", "https://xn--pp-uia.example", "https://example.com", "https://example.com:443",
 		"http://example.com:80", "https://app.example\t", "https://app.example, https://evil.example", "app.example", "https://", "\x00",
 	} {
-		for _, site := range []string{"", "same-origin", "same-site", "cross-site", "none", "Same-Origin"} {
-			f.Add(uint8(0), "example.com", origin, site, "https://evil.example/")
-			f.Add(uint8(3), "app.example:443", origin, site, "https://app.example/")
+		for j, site := range []string{"", "same-origin", "same-site", "cross-site", "none", "Same-Origin"} {
+			f.Add(uint8(i+j), "example.com", origin, site, "https://evil.example/")
+			f.Add(uint8(i+j+4), "app.example:443", origin, site, "https://app.example/")
 		}
 	}
 	cors, err := auth.NewCORS(auth.CORSConfig{Origins: []string{"https://app.example"}})
