@@ -346,7 +346,7 @@ func FuzzRemoteAnswer(f *testing.F) {
 	f.Add(uint16(302), asHTML, strings.Repeat(`Basic realm="`, 100), []byte("<html>"))
 	fuzzcheck.Offline(f)
 	f.Fuzz(func(t *testing.T, status uint16, media, challenge string, body []byte) {
-		status = 200 + status%400
+		status = 200 + (status-200)%400
 		header := http.Header{"Content-Type": {media}, "Www-Authenticate": {challenge}}
 		var got *auth.Authentication
 		var err error

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"net/textproto"
+	"strings"
 )
 
 // A credential is 256 random bits in base64url. It is what the session cookie carries and what nothing else may hold:
@@ -75,14 +77,27 @@ const (
 )
 
 // readCookie returns the one credential that r carries in the cookie called name. Two cookies of one name are refused:
-// a sibling subdomain may have planted one, and which comes first is up to the browser (RFC 6265bis, section 5.7.3).
+// a sibling subdomain may have planted one, and which comes first is up to the browser (RFC 6265bis, section 5.7.3). One
+// whose value net/http passes over counts too: another server would read it.
 func readCookie(r *http.Request, name string) (string, presented) {
 	cookies := r.CookiesNamed(name)
 	switch {
 	case len(cookies) == 0:
 		return "", absent
-	case len(cookies) > 1 || cookies[0].Quoted || len(cookies[0].Value) != credentialLength: // its hash says the rest
+	case len(cookies) > 1 || pairsNamed(r.Header, name) > 1 || cookies[0].Quoted || len(cookies[0].Value) != credentialLength: // its hash says the rest
 		return "", malformed
 	}
 	return cookies[0].Value, present
+}
+
+// pairsNamed counts the pairs of that name in the Cookie header, whatever their values are.
+func pairsNamed(h http.Header, name string) (n int) {
+	for _, line := range h["Cookie"] {
+		for pair := range strings.SplitSeq(line, ";") {
+			if own, _, _ := strings.Cut(pair, "="); textproto.TrimString(own) == name {
+				n++
+			}
+		}
+	}
+	return n
 }

@@ -37,7 +37,11 @@ func ParseURL(rawURL string) (Config, error) {
 	if port == "" {
 		port = "6379"
 	}
-	cfg := Config{Addresses: []string{net.JoinHostPort(u.Hostname(), port)}}
+	address := net.JoinHostPort(u.Hostname(), port)
+	if _, _, err := net.SplitHostPort(address); err != nil { // a host of stray brackets, which net/url takes
+		return Config{}, errURL
+	}
+	cfg := Config{Addresses: []string{address}}
 	if path := strings.TrimPrefix(u.Path, "/"); path != "" {
 		if cfg.Database, err = strconv.Atoi(path); err != nil || cfg.Database < 0 {
 			return Config{}, errors.New("redisstore: URL: the path must be a database number")

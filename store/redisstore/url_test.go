@@ -56,8 +56,9 @@ func TestParseURLRefuses(t *testing.T) {
 	}
 }
 
+// FuzzParseURL is F-ENV for a store's address: what is parsed can be used, and is never weaker than what was asked for.
 func FuzzParseURL(f *testing.F) {
-	for _, u := range []string{"redis://localhost", "rediss://a:b@[::1]:1/2", "rediss://:p@h?skip_verify=1", "redis://h:99999"} {
+	for _, u := range []string{"redis://localhost", "rediss://a:b@[::1]:1/2", "rediss://:p@h?skip_verify=1", "redis://h:99999", "redis://]", "redis://[::1"} {
 		f.Add(u)
 	}
 	f.Fuzz(func(t *testing.T, u string) {
