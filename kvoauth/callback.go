@@ -3,6 +3,7 @@ package kvoauth
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,6 +56,7 @@ func (c *callback) run(ctx context.Context) (*auth.CallbackResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.addPostedName(rp, user)
 	c.observe(ctx, auth.Event{Name: auth.EventOIDCCompleted, ProviderID: c.providerID, Subject: auth.NewSecret(user.subject)})
 	result, err := c.complete(ctx, t, rp, user, tokens)
 	if err != nil { // there is no session to hold them
@@ -119,6 +121,20 @@ func (c *callback) answer(ctx context.Context, t *transaction, rp *relyingParty)
 	return code, nil
 }
 
+// addPostedName adds the name that came with the answer, unless the provider's own claims have one. By now the answer has
+// proved to be the one to this sign-in; that the person typed it is all that is known of the name.
+func (c *callback) addPostedName(rp *relyingParty, user *identity) {
+	if c.params.Mode != auth.ResponseModeFormPost {
+		return
+	}
+	for _, name := range []string{"name", "given_name", "family_name"} {
+		if _, has := user.claims[name]; has {
+			return
+		}
+	}
+	maps.Copy(user.claims, rp.Provider.PostedClaims(c.params.Values.Get("user")))
+}
+
 // checkIssuer compares the answer's iss with the issuer that was asked (RFC 9207, section 2.4), also on an error answer.
 // It is compared whenever it is there, and required where the provider says that it sends it.
 func (rp *relyingParty) checkIssuer(m *metadata, v url.Values) error {
@@ -158,7 +174,7 @@ func (rp *relyingParty) tenantIssuer(tenant string) string {
 // Connect Core 1.0, section 3.1.2.6). The provider's text goes nowhere.
 func authorizationError(e string) auth.Code {
 	switch e {
-	case "access_denied":
+	case "access_denied", "user_cancelled_authorize": // the latter is Apple's
 		return auth.CodeAccessDenied
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		return auth.CodeLoginRequired

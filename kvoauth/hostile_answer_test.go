@@ -126,7 +126,8 @@ func (w *world) silent(a *answer) {
 	for _, p := range w.idps {
 		secrets = append(secrets, p.ClientSecret.Reveal())
 		for _, r := range p.Requests() {
-			secrets = append(secrets, r.Form.Get("code_verifier"), r.Query.Get("nonce"),
+			secrets = append(secrets, r.Form.Get("code_verifier"), r.Query.Get("nonce"), r.Form.Get("client_assertion"), r.Form.Get("client_secret"),
+				r.Form.Get("nonce"), r.Header.Get("DPoP"), strings.TrimPrefix(r.Header.Get("Authorization"), "DPoP "),
 				strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		}
 	}

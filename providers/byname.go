@@ -36,6 +36,7 @@ func orOwn(public func() Provider, own func(string) (Provider, error)) func([]st
 
 func presets() []preset {
 	return []preset{
+		{"apple", "", "the team id", 1, 1, tenant1(Apple)},
 		{"auth0", "", "the tenant's domain", 1, 1, tenant1(Auth0)},
 		{"aws-cognito", "cognito", "the region and the user pool id", 2, 2, func(t []string) (Provider, error) { return AWSCognito(t[0], t[1]) }},
 		{"azure-ad", "entra", "the tenant id, or common and the allowed tenant ids", 1, 1000, func(t []string) (Provider, error) { return AzureAD(t[0], t[1:]...) }},

@@ -30,6 +30,7 @@ func must(t testing.TB) func(providers.Provider, error) providers.Provider {
 // presets has every preset function, by the name of its golden file.
 func presets(t testing.TB) map[string]providers.Provider {
 	return map[string]providers.Provider{
+		"apple":               must(t)(providers.Apple("TEAM012345")),
 		"github":              providers.GitHub(),
 		"github-enterprise":   must(t)(providers.GitHubEnterprise("GitHub.acme.com")),
 		"google":              providers.Google(),
@@ -190,7 +191,7 @@ func TestTenantPresetsRefuse(t *testing.T) {
 
 func TestByName(t *testing.T) {
 	want := []string{
-		"auth0", "aws-cognito", "azure-ad", "clerk", "discord", "facebook", "github", "gitlab", "google", "logto",
+		"apple", "auth0", "aws-cognito", "azure-ad", "clerk", "discord", "facebook", "github", "gitlab", "google", "logto",
 		"okta", "slack", "spotify", "twitter",
 	}
 	if got := providers.Names(); !slices.Equal(got, want) {

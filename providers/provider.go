@@ -112,6 +112,9 @@ type Provider struct {
 	AuthParams map[string]string
 	// ResponseMode is "" (query) or "form_post".
 	ResponseMode string
+	// PostedUser: the provider posts the person's name to the callback, in a form field named user that it does not
+	// sign. See PostedClaims. Only with ResponseMode form_post. If false, there is no such field.
+	PostedUser bool
 	// SigningAlgs are the accepted signature algorithms of ID tokens. If nil, RS256 only.
 	SigningAlgs []string
 	// RequireIss: the provider sends the RFC 9207 iss on every authorization response, so that one without

@@ -190,6 +190,9 @@ func (v *violations) authorization(p Provider) {
 	if p.ResponseMode != "" && p.ResponseMode != "form_post" {
 		v.addf(`ResponseMode must be "" or "form_post"`)
 	}
+	if p.PostedUser && (p.ResponseMode != "form_post" || p.Kind != OIDC) {
+		v.addf("PostedUser is for kind oidc with ResponseMode form_post")
+	}
 	if p.LogoutRedirectParam != "" && !paramName(p.LogoutRedirectParam) {
 		v.addf("LogoutRedirectParam must be letters, digits, '-', '.' and '_'")
 	}

@@ -174,6 +174,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"client auth", oidc, func(p *providers.Provider) { p.ClientAuth = "basic" }, "ClientAuth"},
 		{"assertion audience", oidc, func(p *providers.Provider) { p.AssertionAudience = "https://victim.example" }, "AssertionAudience"},
 		{"assertion issuer", oidc, func(p *providers.Provider) { p.AssertionIssuer = "TEAM" }, "AssertionIssuer"},
+		{"posted user in a query", oidc, func(p *providers.Provider) { p.PostedUser = true }, "PostedUser"},
 		{"signed secret", oidc, func(p *providers.Provider) { p.ClientAuth = providers.SignedSecret }, "AssertionIssuer"},
 		{"response mode", oidc, func(p *providers.Provider) { p.ResponseMode = "fragment" }, "ResponseMode"},
 		{"alg none", oidc, func(p *providers.Provider) { p.SigningAlgs = []string{"none"} }, "SigningAlgs"},
