@@ -72,9 +72,8 @@ func (e *environ) checkKvOAuth(c kvoauth.Config) {
 			client.ClientID = "missing"
 		}
 		p := &client.Provider
-		needsSecret := p.ClientAuth == providers.ClientSecretBasic || p.ClientAuth == providers.ClientSecretPost
-		if needsSecret && client.ClientSecret.IsZero() {
-			client.ClientSecret = auth.NewSecret("missing")
+		if !canAuthenticate(client) {
+			p.ClientAuth, p.AssertionIssuer, client.ClientSecret, client.SigningKeys = providers.ClientAuthNone, "", auth.Secret{}, nil
 		}
 		if p.Issuer == "" && p.TenantIssuer == "" && (p.Kind != providers.OAuth || p.AuthorizationEndpoint == "" || p.TokenEndpoint == "" || p.UserInfoEndpoint == "") {
 			p.Issuer, p.Kind = "https://issuer.invalid", providers.OIDC
@@ -108,6 +107,8 @@ var kvOAuthFields = []field{
 	{"Scopes", "NETSCRIPT_AUTH_SCOPES"},
 	{"ClientID", "NETSCRIPT_AUTH_CLIENT_ID"},
 	{"ClientSecret", "NETSCRIPT_AUTH_CLIENT_SECRET"},
+	{"AssertionIssuer", "NETSCRIPT_AUTH_CLIENT_AUTH"},
+	{"SigningKeys", "NETSCRIPT_AUTH_CLIENT_KEY_FILE"},
 	{"Issuer", "NETSCRIPT_AUTH_ISSUER"},
 	{"AuthorizationEndpoint", "NETSCRIPT_AUTH_AUTHORIZATION_ENDPOINT"},
 	{"TokenEndpoint", "NETSCRIPT_AUTH_TOKEN_ENDPOINT"},

@@ -1,6 +1,11 @@
 package authapi_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,6 +55,27 @@ func variables(ps []authapi.Problem) []string {
 	return names
 }
 
+// keyFile returns a file with a private key, or with text.
+func keyFile(t testing.TB, text string) string {
+	t.Helper()
+	if text == "" {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 func workosEnv() env {
 	return env{"NETSCRIPT_AUTH_BACKEND": "workos", "WORKOS_API_KEY": "sk_test_1", "WORKOS_CLIENT_ID": "client_1", "WORKOS_COOKIE_PASSWORD": cookieSecret}
 }
@@ -71,7 +97,13 @@ func TestGoodConfigurations(t *testing.T) {
 		"a preset":           kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "github"),
 		"a tenant's preset":  kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "okta", "NETSCRIPT_AUTH_PROVIDER_TENANT", "acme.okta.com,default"),
 		"explicit endpoints": kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_AUTHORIZATION_ENDPOINT", "https://id.example/a", "NETSCRIPT_AUTH_TOKEN_ENDPOINT", "https://id.example/t", "NETSCRIPT_AUTH_USERINFO_ENDPOINT", "https://id.example/u"),
-		"a public client":    kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", ""),
+		"a key":              kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, ""), "NETSCRIPT_AUTH_CLIENT_KEY_ID", "k1"),
+		"a key, by its method": kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, ""),
+			"NETSCRIPT_AUTH_CLIENT_AUTH", "private_key_jwt"),
+		"a secret that signs": kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", strings.Repeat("s3cret", 8), "NETSCRIPT_AUTH_CLIENT_AUTH", "client_secret_jwt"),
+		"Apple": kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "apple", "NETSCRIPT_AUTH_PROVIDER_TENANT", "TEAM012345",
+			"NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, ""), "NETSCRIPT_AUTH_CLIENT_KEY_ID", "ABC123DEFG"),
+		"a public client": kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", ""),
 		"insecure": kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "true", "NETSCRIPT_AUTH_ISSUER", "http://127.0.0.1:9000",
 			"NETSCRIPT_AUTH_REDIRECT_URI", "http://localhost:8094/api/v1/auth/callback"),
 		"redis by its URL":          kvOAuthEnv().with("NETSCRIPT_AUTH_KV", "", "REDIS_URL", "redis://:canary-password@127.0.0.1:1/2", "DATABASE_URL", "nonsense"),
@@ -140,6 +172,23 @@ func TestBadConfigurations(t *testing.T) {
 		{"preset without its tenant", kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "okta"), []string{"NETSCRIPT_AUTH_PROVIDER"}},
 		{"tenant without preset", kvOAuthEnv().with("NETSCRIPT_AUTH_PROVIDER_TENANT", "x"), []string{"NETSCRIPT_AUTH_PROVIDER_TENANT"}},
 		{"preset that needs a secret", kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "github", "NETSCRIPT_AUTH_CLIENT_SECRET", ""), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
+		{"unknown method", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_AUTH", "tls_client_auth"), []string{"NETSCRIPT_AUTH_CLIENT_AUTH"}},
+		{"method without its secret", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_AUTH", "client_secret_jwt", "NETSCRIPT_AUTH_CLIENT_SECRET", ""), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
+		{"secret too short to sign with", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_AUTH", "client_secret_jwt"), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
+		{"secret of a public client", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_AUTH", "none"), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
+		{"method without its key", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_AUTH", "private_key_jwt", "NETSCRIPT_AUTH_CLIENT_SECRET", ""), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"key and secret", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, "")), []string{"NETSCRIPT_AUTH_CLIENT_SECRET"}},
+		{"key that signs nothing", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, ""), "NETSCRIPT_AUTH_CLIENT_AUTH", "client_secret_post"), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"no such key file", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_CLIENT_KEY_FILE", "/canary-nowhere"), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"directory for a key file", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_CLIENT_KEY_FILE", t.TempDir()), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"key file of something else", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, "canary")), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"key id without a key", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_KEY_ID", "canary"), []string{"NETSCRIPT_AUTH_CLIENT_KEY_ID"}},
+		{"Apple without its key", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "apple", "NETSCRIPT_AUTH_PROVIDER_TENANT", "TEAM012345"),
+			[]string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"Apple without its key id", kvOAuthEnv().with("NETSCRIPT_AUTH_CLIENT_SECRET", "", "NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "apple", "NETSCRIPT_AUTH_PROVIDER_TENANT", "TEAM012345",
+			"NETSCRIPT_AUTH_CLIENT_KEY_FILE", keyFile(t, "")), []string{"NETSCRIPT_AUTH_CLIENT_KEY_FILE"}},
+		{"Apple in another way", kvOAuthEnv().with("NETSCRIPT_AUTH_ISSUER", "", "NETSCRIPT_AUTH_PROVIDER", "apple", "NETSCRIPT_AUTH_PROVIDER_TENANT", "TEAM012345",
+			"NETSCRIPT_AUTH_CLIENT_AUTH", "client_secret_post"), []string{"NETSCRIPT_AUTH_CLIENT_AUTH"}},
 		{"provider id", kvOAuthEnv().with("NETSCRIPT_AUTH_PROVIDER_ID", "No Id"), []string{"NETSCRIPT_AUTH_PROVIDER_ID"}},
 		{"scopes without openid", kvOAuthEnv().with("NETSCRIPT_AUTH_SCOPES", "email profile"), []string{"NETSCRIPT_AUTH_SCOPES"}},
 		{"duplicate provider ids", kvOAuthEnv().with("NETSCRIPT_AUTH_PROVIDERS", "two", "NETSCRIPT_AUTH_TWO_ISSUER", "https://two.example", "NETSCRIPT_AUTH_TWO_CLIENT_ID", "c", "NETSCRIPT_AUTH_TWO_PROVIDER_ID", "default"), []string{"NETSCRIPT_AUTH_PROVIDER_ID"}},

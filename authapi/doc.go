@@ -32,6 +32,11 @@
 //
 //	NETSCRIPT_AUTH_CLIENT_ID                required
 //	NETSCRIPT_AUTH_CLIENT_SECRET            none for a public client
+//	NETSCRIPT_AUTH_CLIENT_AUTH              client_secret_basic, client_secret_post, client_secret_jwt, private_key_jwt or
+//	                                        none; the preset's own, or what the secret or key that is set allows
+//	NETSCRIPT_AUTH_CLIENT_KEY_FILE          a file with the private keys of private_key_jwt and of Apple, as PEM (PKCS #8)
+//	                                        or JWKs; the first signs
+//	NETSCRIPT_AUTH_CLIENT_KEY_ID            the id of the one key there, if it has none of its own
 //	NETSCRIPT_AUTH_REDIRECT_URI             required: the public URL of /api/v1/auth/callback
 //	NETSCRIPT_AUTH_KV_OAUTH_KEY             required: 32 bytes, base64url; a comma-separated ring, of which the first seals
 //	NETSCRIPT_AUTH_PROVIDER                 a preset's name, such as github

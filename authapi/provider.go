@@ -71,12 +71,9 @@ func (e *environ) readClient(prefix, id string, insecure bool) kvoauth.Client {
 		ClientID:     e.required(prefix+"CLIENT_ID", "set it to the client id that the provider has given this application"),
 		ClientSecret: auth.NewSecret(e.text(prefix + "CLIENT_SECRET")),
 	}
+	e.readClientAuth(prefix, &c)
 	if scopes := e.text(prefix + "SCOPES"); scopes != "" {
 		c.Scopes = strings.Fields(scopes)
-	}
-	needsSecret := c.Provider.ClientAuth == providers.ClientSecretBasic || c.Provider.ClientAuth == providers.ClientSecretPost
-	if needsSecret && c.ClientSecret.IsZero() && !e.has(prefix+"CLIENT_SECRET") {
-		e.complain(prefix+"CLIENT_SECRET", "is missing", "set it: this provider knows no clients without a secret")
 	}
 	return c
 }
