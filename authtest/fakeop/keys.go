@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -21,8 +23,10 @@ const (
 	algES256 = "ES256"
 )
 
-// keyRing holds the signing keys of a provider.
+// keyRing holds the signing keys of a provider, which are made when they are first needed: an RSA key takes a while.
 type keyRing struct {
+	offered []string // the algorithms whose keys are always published
+
 	mu         sync.Mutex
 	generation int
 	current    map[string]*signingKey // by algorithm
@@ -40,30 +44,60 @@ func (p *Provider) RotateKeys() {
 	p.keys.mu.Lock()
 	defer p.keys.mu.Unlock()
 	p.keys.current = nil
+	p.keys.generation++
 }
 
-// get returns the key for an algorithm, and makes keys when there are none: an RSA key takes a while.
+// offeredAlgs returns the algorithms of the clients' ID tokens, and ES256, whose keys cost little.
+func offeredAlgs(clients []Client) []string {
+	if slices.ContainsFunc(clients, func(c Client) bool { return c.IDTokenAlg != algES256 }) {
+		return []string{algRS256, algES256}
+	}
+	return []string{algES256}
+}
+
+// get returns the key for an algorithm. One of an algorithm that is not offered is published once it has been got.
 func (k *keyRing) get(alg string) (*signingKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.fill(); err != nil {
+	if key, ok := k.current[alg]; ok {
+		return key, nil
+	}
+	var key crypto.Signer
+	var err error
+	switch alg {
+	case algRS256:
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case algES256:
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	default:
+		err = fmt.Errorf("fakeop: no key for %q", alg)
+	}
+	if err != nil {
 		return nil, err
 	}
-	key, ok := k.current[alg]
-	if !ok {
-		return nil, fmt.Errorf("fakeop: no key for %q", alg)
+	if k.current == nil {
+		k.current = make(map[string]*signingKey)
 	}
-	return key, nil
+	k.current[alg] = &signingKey{kid: strings.ToLower(alg) + "-" + strconv.Itoa(k.generation+1), alg: alg, key: key}
+	k.all = append(k.all, k.current[alg])
+	return k.current[alg], nil
 }
 
 // published returns the current keys, RS256 first.
-func (k *keyRing) published() ([]*signingKey, error) {
+func (k *keyRing) published() (keys []*signingKey, err error) {
+	for _, alg := range k.offered {
+		if _, err := k.get(alg); err != nil {
+			return nil, err
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err := k.fill(); err != nil {
-		return nil, err
+	for _, alg := range []string{algRS256, algES256} {
+		if key := k.current[alg]; key != nil {
+			keys = append(keys, key)
+		}
 	}
-	return []*signingKey{k.current[algRS256], k.current[algES256]}, nil
+	return keys, nil
 }
 
 // known returns all keys there have ever been.
@@ -71,28 +105,6 @@ func (k *keyRing) known() []*signingKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.all[:len(k.all):len(k.all)]
-}
-
-func (k *keyRing) fill() error {
-	if k.current != nil {
-		return nil
-	}
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return err
-	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	k.generation++
-	n := strconv.Itoa(k.generation)
-	k.current = map[string]*signingKey{
-		algRS256: {kid: "rs256-" + n, alg: algRS256, key: rsaKey},
-		algES256: {kid: "es256-" + n, alg: algES256, key: ecKey},
-	}
-	k.all = append(k.all, k.current[algRS256], k.current[algES256])
-	return nil
 }
 
 // sign returns the JWS signature of input (RFC 7518, sections 3.3 and 3.4).

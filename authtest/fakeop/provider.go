@@ -101,6 +101,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	p := &Provider{cfg: cfg, secure: base.Scheme == "https", host: base.Host, path: strings.TrimSuffix(base.EscapedPath(), "/")}
 	p.base = strings.TrimSuffix(cfg.Issuer, "/")
+	p.keys.offered = offeredAlgs(cfg.Clients)
 	p.grants = newGrants()
 	p.counts = make(map[Endpoint]int)
 	return p, nil
