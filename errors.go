@@ -33,21 +33,29 @@ const (
 
 // Codes of class [ErrRejected].
 const (
-	CodeForbidden           Code = "forbidden"
-	CodeInsufficientScope   Code = "insufficient_scope" // RFC 6750, section 3.1
-	CodeInsufficientRole    Code = "insufficient_role"
-	CodeCrossOrigin         Code = "cross_origin"
-	CodeValidation          Code = "validation"
-	CodeUnknownProvider     Code = "unknown_provider"
-	CodeReturnURLRejected   Code = "return_url_rejected"
-	CodeScopeNotAllowed     Code = "scope_not_allowed"
-	CodeParameterDuplicated Code = "parameter_duplicated"
-	CodeCallbackInvalid     Code = "callback_invalid" // a parameter is missing, malformed or came by the wrong way
-	CodeTransactionMissing  Code = "transaction_missing"
-	CodeTransactionInvalid  Code = "transaction_invalid" // expired, used, or of another browser
-	CodeIssuerMismatch      Code = "issuer_mismatch"
-	CodeAccessDenied        Code = "access_denied"    // the person or the provider said no
-	CodeLoginRequired       Code = "login_required"   // login_required, interaction_required, consent_required
+	CodeForbidden         Code = "forbidden"
+	CodeInsufficientScope Code = "insufficient_scope" // RFC 6750, section 3.1
+	CodeInsufficientRole  Code = "insufficient_role"
+	// CodeInsufficientAuthentication: who is asking is known, and must prove it again, more recently or more strongly (RFC
+	// 9470, section 3).
+	CodeInsufficientAuthentication Code = "insufficient_user_authentication"
+	CodeCrossOrigin                Code = "cross_origin"
+	CodeValidation                 Code = "validation"
+	CodeUnknownProvider            Code = "unknown_provider"
+	CodeReturnURLRejected          Code = "return_url_rejected"
+	CodeScopeNotAllowed            Code = "scope_not_allowed"
+	CodeParameterDuplicated        Code = "parameter_duplicated"
+	CodeCallbackInvalid            Code = "callback_invalid" // a parameter is missing, malformed or came by the wrong way
+	CodeTransactionMissing         Code = "transaction_missing"
+	CodeTransactionInvalid         Code = "transaction_invalid" // expired, used, or of another browser
+	CodeIssuerMismatch             Code = "issuer_mismatch"
+	CodeAccessDenied               Code = "access_denied"  // the person or the provider said no
+	CodeLoginRequired              Code = "login_required" // login_required, interaction_required, consent_required
+	// CodeUnmetAuthentication: the provider did not do, or does not say that it did, what MaxAge or ACRValues asked for
+	// (OpenID Connect Core 1.0, section 3.1.3.7, steps 12 and 13; OpenID Connect Core Error Code
+	// unmet_authentication_requirements 1.0).
+	CodeUnmetAuthentication Code = "unmet_authentication_requirements"
+	CodeUserMismatch        Code = "user_mismatch"    // a step-up came back as another user
 	CodeProviderRefused     Code = "provider_refused" // another error parameter in the provider's answer
 	CodeAccountLinked       Code = "account_linked"   // the provider account is another user's
 	CodeSignInDenied        Code = "sign_in_denied"   // the application's own mapping said no
@@ -117,7 +125,8 @@ func (c Code) Class() error {
 	case CodeNoCredential, CodeCredentialMalformed, CodeSessionNotFound, CodeSessionExpired, CodeSessionRevoked,
 		CodeSessionInvalid, CodeTokenInvalid, CodeTokenExpired:
 		return ErrUnauthenticated
-	case CodeForbidden, CodeInsufficientScope, CodeInsufficientRole, CodeCrossOrigin, CodeValidation,
+	case CodeForbidden, CodeInsufficientScope, CodeInsufficientRole, CodeInsufficientAuthentication,
+		CodeUnmetAuthentication, CodeUserMismatch, CodeCrossOrigin, CodeValidation,
 		CodeUnknownProvider, CodeReturnURLRejected, CodeScopeNotAllowed, CodeParameterDuplicated, CodeCallbackInvalid,
 		CodeTransactionMissing, CodeTransactionInvalid, CodeIssuerMismatch, CodeAccessDenied, CodeLoginRequired,
 		CodeProviderRefused, CodeAccountLinked, CodeSignInDenied, CodeCodeRejected, CodeIDTokenInvalid, CodeNonceMismatch,

@@ -63,6 +63,11 @@ var codes = map[auth.Code]struct {
 	auth.CodeInsufficientScope:   {auth.ErrRejected, 403},
 	auth.CodeInsufficientRole:    {auth.ErrRejected, 403},
 	auth.CodeCrossOrigin:         {auth.ErrRejected, 403},
+
+	auth.CodeInsufficientAuthentication: {auth.ErrRejected, 401},
+	auth.CodeUnmetAuthentication:        {auth.ErrRejected, 400},
+	auth.CodeUserMismatch:               {auth.ErrRejected, 400},
+
 	auth.CodeSignInDenied:        {auth.ErrRejected, 403},
 	auth.CodeValidation:          {auth.ErrRejected, 422},
 	auth.CodeUnknownProvider:     {auth.ErrRejected, 422},

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
 )
 
 // SignInParams is the input of [InteractiveFlowPort.SignIn].
@@ -15,6 +17,19 @@ type SignInParams struct {
 	ReturnTo string
 	// LoginHint is passed to the provider (OpenID Connect Core 1.0, section 3.1.2.1). If empty, none.
 	LoginHint string
+	// Prompt is what the provider should ask the person: a space-delimited list of [PromptNone], [PromptLogin],
+	// [PromptConsent] and [PromptSelectAccount] (OpenID Connect Core 1.0, section 3.1.2.1). If empty, the provider decides.
+	Prompt string
+	// MaxAge is how long ago the person may have proven to the provider who they are, in whole seconds; what is less than a
+	// second is dropped. With [ReauthenticateNow] they prove it in this sign-in. A sign-in whose ID token does not say that
+	// it is so is refused with [CodeUnmetAuthentication]. If zero, any time is good.
+	MaxAge time.Duration
+	// ACRValues are the authentication context classes that will do, in order of preference: the ID token must have one of
+	// them as its acr, or the sign-in is refused with [CodeUnmetAuthentication]. If nil, any will do.
+	//
+	// Who is signed in already and asks for MaxAge or ACRValues steps up: it must be the same user who comes back, or the
+	// sign-in is refused with [CodeUserMismatch] and the session stays as it was.
+	ACRValues []string
 	// Scopes are requested beside the configured ones. If nil, only those. A backend refuses scopes it does not allow.
 	Scopes []string
 	// Link links the account to the user who is signed in, instead of signing in as that account's own user. A backend
@@ -23,6 +38,69 @@ type SignInParams struct {
 	// State is the application's own text, at most 1024 bytes, and comes back in [CallbackResult.State]. It is not the
 	// state parameter of OAuth, which the backend makes.
 	State string
+}
+
+// The values of [SignInParams.Prompt].
+const (
+	PromptNone          = "none" // ask nothing, and answer [CodeLoginRequired] if something had to be asked; excludes the others
+	PromptLogin         = "login"
+	PromptConsent       = "consent"
+	PromptSelectAccount = "select_account"
+)
+
+// ReauthenticateNow is the [SignInParams.MaxAge] of nothing at all: max_age=0.
+const ReauthenticateNow time.Duration = -1
+
+const (
+	maxACRValues = 16
+	maxACRValue  = 255
+)
+
+// Validate refuses, with [CodeValidation] and the fields' wire names, what no provider may be asked: a prompt or an
+// authentication context class that is none, an age below a second, and to prove who one is without being asked. It says
+// nothing about the other fields, whose rules are a backend's own.
+func (p *SignInParams) Validate() error {
+	in := new(input)
+	prompts := strings.Fields(p.Prompt)
+	if strings.Join(prompts, " ") != p.Prompt || slices.ContainsFunc(prompts, notPrompt) || repeats(prompts) {
+		in.complain("prompt", "not a list of none, login, consent and select_account")
+	}
+	if slices.Contains(prompts, PromptNone) && len(prompts) > 1 {
+		in.complain("prompt", "none excludes the others")
+	}
+	if p.Prompt == PromptNone && p.MaxAge == ReauthenticateNow {
+		in.complain("prompt", "none excludes a maxAge of 0")
+	}
+	if p.MaxAge != 0 && p.MaxAge != ReauthenticateNow && p.MaxAge < time.Second {
+		in.complain("maxAge", "must be whole seconds")
+	}
+	if !validACRValues(p.ACRValues) {
+		in.complain("acrValues", "not a list of authentication context classes")
+	}
+	return in.err("sign in")
+}
+
+func notPrompt(s string) bool {
+	switch s {
+	case PromptNone, PromptLogin, PromptConsent, PromptSelectAccount:
+		return false
+	}
+	return true
+}
+
+func repeats(list []string) bool {
+	for i, s := range list {
+		if slices.Contains(list[:i], s) {
+			return true
+		}
+	}
+	return false
+}
+
+// validACRValues reports whether every value can stand in a space-delimited list and in a quoted string (RFC 9470,
+// section 3).
+func validACRValues(values []string) bool {
+	return len(values) <= maxACRValues && !slices.ContainsFunc(values, func(v string) bool { return len(v) > maxACRValue || !validScope(v) })
 }
 
 // ResponseMode is how the provider's answer reached the callback.

@@ -36,7 +36,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, f failure) {
 	setCookies(w, errorCookies(f.err))
 	switch {
 	case !f.navigation || !isNavigation(r):
-		challenge(w, r, wire, nil)
+		challenge(w, r, wire, demand{})
 		writeWire(w, wire)
 	case h.errorURL != nil:
 		h.errorRedirect(wire).ServeHTTP(w, r)

@@ -56,6 +56,9 @@ func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) 
 		ProviderID: in.text("providerId"),
 		ReturnTo:   in.text("redirectTo", "returnTo"),
 		LoginHint:  in.text("loginHint"),
+		Prompt:     in.text("prompt"),
+		MaxAge:     in.maxAge("maxAge"),
+		ACRValues:  in.words("acrValues"),
 		Scopes:     in.scopes("scopes"),
 	}
 	if r.Method == http.MethodPost {
@@ -64,7 +67,10 @@ func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) 
 	if len(p.State) > maxAppState {
 		in.complain("state", "longer than 1024 bytes")
 	}
-	return p, in.err("signin")
+	if err := in.err("signin"); err != nil {
+		return p, err
+	}
+	return p, p.Validate()
 }
 
 // knownProvider returns the provider that an operation was about, or "" when that is not certain. It never returns an id

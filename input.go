@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/netscript/auth/internal/strictjson"
@@ -191,18 +192,43 @@ func (in *input) one(name string) (string, bool) {
 	return in.values.Get(name), len(values) > 0
 }
 
-// scopes returns the scopes of name: a JSON list, or a space-delimited text (RFC 6749, section 3.3).
-func (in *input) scopes(name string) []string {
-	var scopes []string
+// words returns the words of name: a JSON list, or a space-delimited text.
+func (in *input) words(name string) []string {
 	if raw, ok := in.members[name]; ok {
 		list, ok := jsonStrings(raw)
 		if !ok {
 			in.complain(name, "must be a list of strings")
 		}
-		scopes = list
-	} else if s, ok := in.one(name); ok {
-		scopes = strings.Fields(s)
+		return list
 	}
+	if s, ok := in.one(name); ok {
+		return strings.Fields(s)
+	}
+	return nil
+}
+
+// maxAge returns a number of whole seconds as [SignInParams.MaxAge] has it.
+func (in *input) maxAge(name string) time.Duration {
+	var text string
+	if raw, ok := in.members[name]; ok {
+		text = string(raw)
+	} else if text, ok = in.one(name); !ok {
+		return 0
+	}
+	seconds, err := strconv.ParseUint(text, 10, 31)
+	switch {
+	case err != nil || strconv.FormatUint(seconds, 10) != text:
+		in.complain(name, "must be a number of seconds")
+		return 0
+	case seconds == 0:
+		return ReauthenticateNow
+	}
+	return time.Duration(seconds) * time.Second //nolint:gosec // 31 bits
+}
+
+// scopes returns the scopes of name, as words (RFC 6749, section 3.3).
+func (in *input) scopes(name string) []string {
+	scopes := in.words(name)
 	for _, s := range scopes {
 		if !validScope(s) {
 			in.complain(name, "not a scope")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/netscript/auth/internal/returnurl"
 )
@@ -21,12 +22,14 @@ func RequireAuth(a AuthenticatorPort) func(http.Handler) http.Handler {
 // [RequireAuth]: a request that no middleware of this package has authenticated gets 401, and one that lacks a scope
 // gets 403 (RFC 6750, section 3.1).
 func RequireScopes(scopes ...string) func(http.Handler) http.Handler {
-	return demand{scopes: append([]string(nil), scopes...)}.middleware
+	d := demand{scopes: append([]string(nil), scopes...)}
+	return func(next http.Handler) http.Handler { return d.middleware(Guard{}, next) }
 }
 
 // RequireRoles is [RequireScopes] for roles.
 func RequireRoles(roles ...string) func(http.Handler) http.Handler {
-	return demand{roles: append([]string(nil), roles...)}.middleware
+	d := demand{roles: append([]string(nil), roles...)}
+	return func(next http.Handler) http.Handler { return d.middleware(Guard{}, next) }
 }
 
 // Guard is the configuration of the middleware. It is copied when a method is called.
@@ -35,8 +38,11 @@ type Guard struct {
 	Authenticator AuthenticatorPort
 	// SignInPath is the sign-in route, such as "/api/v1/auth/signin". A browser that navigates with GET and is nobody
 	// is sent there, with the address it wanted, as this middleware sees it, in the query parameter returnTo; so not
-	// inside http.StripPrefix. If empty, it gets 401 like the rest.
+	// inside http.StripPrefix. So is one whose sign-in is not recent or strong enough, with what it needs in maxAge,
+	// acrValues and prompt. If empty, it gets 401 like the rest.
 	SignInPath string
+	// Now is the clock by which an authentication is recent. If nil, time.Now.
+	Now func() time.Time
 	// Logger is told of failures. If nil, nobody is.
 	Logger *slog.Logger
 }
@@ -95,7 +101,7 @@ func (g Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		(&Redirect{Location: g.SignInPath + returnTo(r.URL.RequestURI())}).ServeHTTP(w, r)
 		return
 	}
-	writeRefusal(w, r, err, nil)
+	writeRefusal(w, r, err, demand{})
 }
 
 // returnTo returns the query that leads back to target after a sign-in, or nothing when no backend would take it: the
@@ -119,32 +125,60 @@ func (g Guard) leadsToSignIn(r *http.Request) bool {
 	return r.Method == http.MethodGet && isNavigation(r)
 }
 
-// demand is what a principal must have.
-type demand struct{ scopes, roles []string }
+// demand is what a request must have beside somebody who sent it.
+type demand struct {
+	scopes, roles []string
+	strength
+	misfit error // why nothing can satisfy it; nil for a demand that makes sense
+}
 
-func (d demand) middleware(next http.Handler) http.Handler {
+func (d demand) middleware(g Guard, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, ok := FromContext(r.Context())
 		if !ok {
-			writeRefusal(w, r, &Error{Code: CodeNoCredential, Op: "guard"}, nil)
+			writeRefusal(w, r, &Error{Code: CodeNoCredential, Op: "guard"}, demand{})
 			return
 		}
-		if err := d.check(&a.Principal); err != nil {
-			writeRefusal(w, r, err, d.scopes)
+		if err := d.check(a, g.now()); err != nil {
+			g.turnAway(w, r, "guard", err, d)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (d demand) check(p *Principal) error {
-	if !p.HasScopes(d.scopes...) {
+// check looks at scopes and roles first: who may not come in anyway need not sign in again.
+func (d demand) check(a *Authentication, now time.Time) error {
+	switch {
+	case d.misfit != nil:
+		return &Error{Code: CodeConfigInvalid, Op: "guard", Err: d.misfit}
+	case !a.Principal.HasScopes(d.scopes...):
 		return &Error{Code: CodeInsufficientScope, Op: "guard"}
-	}
-	if !p.HasRoles(d.roles...) {
+	case !a.Principal.HasRoles(d.roles...):
 		return &Error{Code: CodeInsufficientRole, Op: "guard"}
+	case !d.met(a.Session, now):
+		return &Error{Code: CodeInsufficientAuthentication, Op: "guard"}
 	}
 	return nil
+}
+
+// turnAway answers a request that is somebody's and does not meet d.
+func (g Guard) turnAway(w http.ResponseWriter, r *http.Request, op string, err error, d demand) {
+	if g.Logger != nil {
+		logFailure(g.Logger, r, op, err)
+	}
+	if CodeOf(err) == CodeInsufficientAuthentication && g.leadsToSignIn(r) {
+		(&Redirect{Location: g.SignInPath + d.signInQuery(r.URL.RequestURI())}).ServeHTTP(w, r)
+		return
+	}
+	writeRefusal(w, r, err, d)
+}
+
+func (g Guard) now() time.Time {
+	if g.Now != nil {
+		return g.Now()
+	}
+	return time.Now()
 }
 
 // authenticate asks a and holds it to its contract: a nil error comes with a subject, and an error that is not plainly
@@ -166,21 +200,26 @@ func authenticate(a AuthenticatorPort, r *http.Request) (*Authentication, error)
 	return got, nil
 }
 
-// writeRefusal answers with an error in the wire form.
-func writeRefusal(w http.ResponseWriter, r *http.Request, err error, scopes []string) {
+// writeRefusal answers with an error in the wire form, and what would have been enough.
+func writeRefusal(w http.ResponseWriter, r *http.Request, err error, d demand) {
 	h := w.Header()
 	noStore(h)
 	h.Set("X-Content-Type-Options", "nosniff")
 	wire := wireOf(err)
-	challenge(w, r, wire, scopes)
+	if reasonOf(wire) == string(CodeInsufficientAuthentication) {
+		d.data(wire.Data)
+	}
+	challenge(w, r, wire, d)
 	writeWire(w, wire)
 }
 
 // challenge sets WWW-Authenticate, which a 401 must have (RFC 9110, section 11.6.1). The scheme is Bearer: there is no
 // scheme for a cookie. A request that brought no token is told no error (RFC 6750, section 3.1).
-func challenge(w http.ResponseWriter, r *http.Request, wire wireError, scopes []string) {
+func challenge(w http.ResponseWriter, r *http.Request, wire wireError, d demand) {
 	value := ""
 	switch {
+	case reasonOf(wire) == string(CodeInsufficientAuthentication):
+		value = d.challenge()
 	case wire.Status == http.StatusUnauthorized:
 		value = "Bearer"
 		if r.Header.Get("Authorization") != "" {
@@ -188,7 +227,7 @@ func challenge(w http.ResponseWriter, r *http.Request, wire wireError, scopes []
 		}
 	case reasonOf(wire) == string(CodeInsufficientScope):
 		value = `Bearer error="insufficient_scope"`
-		if s := strings.Join(scopes, " "); s != "" && validScopes(scopes) {
+		if s := strings.Join(d.scopes, " "); s != "" && validScopes(d.scopes) {
 			value += `, scope="` + s + `"`
 		}
 	default:

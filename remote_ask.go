@@ -101,5 +101,6 @@ func (s *sessionJSON) session() *Session {
 		ID: s.ID, UserID: s.UserID, ProviderID: s.ProviderID, State: s.State, Subject: s.Subject,
 		Scopes: s.Scopes, Roles: s.Roles, Claims: s.Claims, IssuedAt: s.IssuedAt, ExpiresAt: s.ExpiresAt,
 		LastUsedAt: value(s.LastUsedAt), RefreshedAt: value(s.RefreshedAt), RevokedAt: value(s.RevokedAt), UserAgent: s.UserAgent,
+		IPAddress: s.IPAddress, AuthTime: value(s.AuthTime), ACR: s.ACR, AMR: s.AMR,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Access is whom a [Rule] lets through.
@@ -32,6 +33,12 @@ type Rule struct {
 	Scopes []string
 	// Roles that the principal must have, all of them. If nil, none. Only with AllowAuthenticated.
 	Roles []string
+	// MaxAge is how long ago the person may have proven who they are, as with [Guard.RequireRecentAuth], at least a second.
+	// If zero, any time is good. Only with AllowAuthenticated.
+	MaxAge time.Duration
+	// ACRValues are the authentication context classes of which the session must have one, as with [Guard.RequireACR]. If
+	// nil, any will do. Only with AllowAuthenticated.
+	ACRValues []string
 }
 
 // NewRules returns a middleware that decides by the first rule that matches a request; a request that none matches is
@@ -88,11 +95,8 @@ func (g Guard) applyRules(w http.ResponseWriter, r *http.Request, set ruleSet, n
 	}
 	a, _ := FromContext(r.Context())
 	for _, c := range deciding {
-		if err := c.check(&a.Principal); err != nil {
-			if g.Logger != nil {
-				logFailure(g.Logger, r, "rules", err)
-			}
-			writeRefusal(w, r, err, c.scopes)
+		if err := c.check(a, g.now()); err != nil {
+			g.turnAway(w, r, "rules", err, c.demand)
 			return
 		}
 	}
@@ -140,8 +144,14 @@ func compileRule(r Rule) (*rule, error) {
 	if r.Allow < AllowAuthenticated || r.Allow > AllowNobody {
 		return nil, errors.New("no such access")
 	}
-	if r.Allow != AllowAuthenticated && len(r.Scopes)+len(r.Roles) > 0 {
-		return nil, errors.New("scopes and roles need AllowAuthenticated")
+	if r.Allow != AllowAuthenticated && (len(r.Scopes)+len(r.Roles)+len(r.ACRValues) > 0 || r.MaxAge != 0) {
+		return nil, errors.New("scopes, roles, an age and classes need AllowAuthenticated")
+	}
+	if r.MaxAge != 0 && r.MaxAge < time.Second {
+		return nil, errors.New("MaxAge is below a second")
+	}
+	if r.ACRValues != nil && (len(r.ACRValues) == 0 || !validACRValues(r.ACRValues)) {
+		return nil, errors.New("ACRValues is not a list of authentication context classes; nil means any")
 	}
 	if r.Methods != nil && len(r.Methods) == 0 {
 		return nil, errors.New("methods are empty; nil means all")
@@ -152,7 +162,10 @@ func compileRule(r Rule) (*rule, error) {
 		}
 	}
 	return &rule{
-		demand:  demand{scopes: slices.Clone(r.Scopes), roles: slices.Clone(r.Roles)},
+		demand: demand{
+			scopes: slices.Clone(r.Scopes), roles: slices.Clone(r.Roles),
+			strength: strength{maxAge: r.MaxAge, acr: slices.Clone(r.ACRValues)},
+		},
 		methods: slices.Clone(r.Methods), path: p, allow: r.Allow,
 	}, nil
 }

@@ -36,6 +36,15 @@ type Session struct {
 	RefreshedAt time.Time // zero if never
 	RevokedAt   time.Time // zero unless revoked
 	UserAgent   string    // of the browser that signed in, cut to 256 bytes; empty if not known
+	IPAddress   string    // that it signed in from; empty if not known
+	// AuthTime is when the person last proved to the provider who they are, by the provider's own word (OpenID Connect Core
+	// 1.0, section 2: auth_time). Zero if not known, as always with a plain OAuth provider: IssuedAt is no substitute, because
+	// a provider may let somebody in who has not been asked for weeks.
+	AuthTime time.Time
+	// ACR and AMR are how they proved it, by the provider's own word: the authentication context class, and the methods
+	// (RFC 8176). Empty if not known. Neither is ordered: compare for equality.
+	ACR string
+	AMR []string
 }
 
 // sessionJSON fixes the wire form: camelCase names, RFC 3339 UTC times, and lists that are never null.
@@ -54,6 +63,10 @@ type sessionJSON struct {
 	RefreshedAt *time.Time     `json:"refreshedAt,omitempty"`
 	RevokedAt   *time.Time     `json:"revokedAt,omitempty"`
 	UserAgent   string         `json:"userAgent,omitempty"`
+	IPAddress   string         `json:"ipAddress,omitempty"`
+	AuthTime    *time.Time     `json:"authTime,omitempty"`
+	ACR         string         `json:"acr,omitempty"`
+	AMR         []string       `json:"amr,omitempty"`
 }
 
 // MarshalJSON writes the wire form that the handler's routes use.
@@ -65,7 +78,7 @@ func (s *Session) wire() sessionJSON {
 		Scopes: list(s.Scopes), Roles: list(s.Roles), Claims: object(s.Claims),
 		IssuedAt: s.IssuedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(),
 		LastUsedAt: optional(s.LastUsedAt), RefreshedAt: optional(s.RefreshedAt), RevokedAt: optional(s.RevokedAt),
-		UserAgent: s.UserAgent,
+		UserAgent: s.UserAgent, IPAddress: s.IPAddress, AuthTime: optional(s.AuthTime), ACR: s.ACR, AMR: s.AMR,
 	}
 }
 

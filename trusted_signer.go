@@ -99,7 +99,7 @@ func (s *HeaderSigner) Middleware(next http.Handler) http.Handler {
 		if a, ok := FromContext(r.Context()); ok {
 			signed, err := s.Headers(a)
 			if err != nil {
-				writeRefusal(w, r, undecided{err}, nil)
+				writeRefusal(w, r, undecided{err}, demand{})
 				return
 			}
 			for name, values := range signed {

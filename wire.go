@@ -16,6 +16,7 @@ type wireKind struct {
 
 var (
 	wireUnauthorized     = wireKind{http.StatusUnauthorized, "UNAUTHORIZED", "Authentication is required."}
+	wireStepUp           = wireKind{http.StatusUnauthorized, "UNAUTHORIZED", "A more recent or stronger sign-in is required."}
 	wireForbidden        = wireKind{http.StatusForbidden, "FORBIDDEN", "The request is not allowed."}
 	wireValidation       = wireKind{http.StatusUnprocessableEntity, "VALIDATION_ERROR", "The input is not valid."}
 	wireCallbackInvalid  = wireKind{http.StatusBadRequest, "AUTH_CALLBACK_INVALID", "The sign-in could not be completed. Start it again."}
@@ -97,6 +98,8 @@ func rejectedKind(code Code) wireKind {
 	switch code {
 	case CodeForbidden, CodeInsufficientScope, CodeInsufficientRole, CodeCrossOrigin, CodeSignInDenied:
 		return wireForbidden
+	case CodeInsufficientAuthentication:
+		return wireStepUp
 	case CodeValidation, CodeUnknownProvider, CodeReturnURLRejected, CodeScopeNotAllowed:
 		return wireValidation
 	case CodeProviderRefused, CodeClientRejected:
