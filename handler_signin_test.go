@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/netscript/auth"
 )
@@ -33,6 +34,14 @@ func TestSignInInputs(t *testing.T) {
 		{"POST: not from the query", request("POST", base+"/signin?providerId=two&returnTo=/evil", "", "Content-Type", asForm), auth.SignInParams{}},
 		{"POST without anything", request("POST", base+"/signin", ""), auth.SignInParams{}},
 		{"identity fields are ignored", request("POST", base+"/signin", `{"userId":"bob","subject":"bob","sessionId":"s-bob"}`, "Content-Type", asJSON), auth.SignInParams{}},
+		{"GET: an authentication", request("GET", base+"/signin?prompt=login+consent&maxAge=300&acrValues=gold+urn:x:silver", ""),
+			auth.SignInParams{Prompt: "login consent", MaxAge: 5 * time.Minute, ACRValues: []string{"gold", "urn:x:silver"}}},
+		{"GET: an authentication now", request("GET", base+"/signin?maxAge=0", ""), auth.SignInParams{MaxAge: auth.ReauthenticateNow}},
+		{"GET: none, of some age", request("GET", base+"/signin?prompt=none&maxAge=1", ""), auth.SignInParams{Prompt: "none", MaxAge: time.Second}},
+		{"POST JSON: an authentication", request("POST", base+"/signin", `{"prompt":"login","maxAge":0,"acrValues":["gold"]}`, "Content-Type", asJSON),
+			auth.SignInParams{Prompt: "login", MaxAge: auth.ReauthenticateNow, ACRValues: []string{"gold"}}},
+		{"POST form: an authentication", request("POST", base+"/signin", "prompt=login&maxAge=2147483647&acrValues=gold", "Content-Type", asForm),
+			auth.SignInParams{Prompt: "login", MaxAge: (1<<31 - 1) * time.Second, ACRValues: []string{"gold"}}},
 		{"POST JSON: names are case-sensitive", request("POST", base+"/signin", `{"ProviderID":"two"}`, "Content-Type", asJSON), auth.SignInParams{}},
 	}
 	for _, tt := range tests {
@@ -112,6 +121,30 @@ func TestSignInBadInput(t *testing.T) {
 		{"list with a number", json(`{"scopes":["a",1]}`), "scopes"},
 		{"two scopes in one", json(`{"scopes":["a b"]}`), "scopes"},
 		{"an empty scope", json(`{"scopes":[""]}`), "scopes"},
+		{"an unknown prompt", json(`{"prompt":"LOGIN"}`), "prompt"},
+		{"a prompt twice", form("prompt=login+login"), "prompt"},
+		{"prompts by a comma", form("prompt=login,consent"), "prompt"},
+		{"prompts by two spaces", form("prompt=login++consent"), "prompt"},
+		{"prompt none and another", form("prompt=none+login"), "prompt"},
+		{"CONF-G09", request("GET", base+"/signin?prompt=none&maxAge=0", ""), "prompt"},
+		{"a list of prompts", json(`{"prompt":["login"]}`), "prompt"},
+		{"an age that is text", json(`{"maxAge":"60"}`), "maxAge"},
+		{"an age with a fraction", json(`{"maxAge":1.5}`), "maxAge"},
+		{"an age with an exponent", json(`{"maxAge":1e3}`), "maxAge"},
+		{"a negative age", json(`{"maxAge":-1}`), "maxAge"},
+		{"an age of null", json(`{"maxAge":null}`), "maxAge"},
+		{"a long age", form("maxAge=2147483648"), "maxAge"},
+		{"an age with a zero before it", form("maxAge=060"), "maxAge"},
+		{"an age with a sign", form("maxAge=%2B60"), "maxAge"},
+		{"an empty age", form("maxAge="), "maxAge"},
+		{"an age with a unit", form("maxAge=5m"), "maxAge"},
+		{"two ages", form("maxAge=60&maxAge=0"), "maxAge"},
+		{"text for classes", json(`{"acrValues":"gold"}`), "acrValues"},
+		{"two classes in one", json(`{"acrValues":["gold silver"]}`), "acrValues"},
+		{"an empty class", json(`{"acrValues":[""]}`), "acrValues"},
+		{"a class with a quote", form("acrValues=gold%22"), "acrValues"},
+		{"a class that is too long", form("acrValues=" + strings.Repeat("x", 256)), "acrValues"},
+		{"too many classes", form("acrValues=" + strings.Repeat("x+", 17)), "acrValues"},
 		{"long state", json(`{"state":"` + strings.Repeat("x", 1025) + `"}`), "state"},
 		{"both names of the return URL", json(`{"returnTo":"/a","redirectTo":"/b"}`), "returnTo"},
 		{"form field twice", form("providerId=one&providerId=two"), "providerId"},

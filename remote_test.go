@@ -70,6 +70,7 @@ func TestRemote(t *testing.T) {
 	b.authenticate = func(r *http.Request) (*auth.Authentication, error) {
 		a, _ := live(r)
 		a.Cookies = []*http.Cookie{setting("renewed"), {Name: "tracking", Value: "1"}}
+		a.Session.IPAddress, a.Session.AuthTime, a.Session.ACR, a.Session.AMR = "192.0.2.1", issued, "gold", []string{"pwd"}
 		return a, nil
 	}
 	server := &api{handler: newHandler(t, b, auth.HandlerConfig{})}
@@ -84,6 +85,9 @@ func TestRemote(t *testing.T) {
 	}
 	if got.Session == nil || got.Session.ID != "s-alice" || got.Session.UserID != "alice" || got.Session.ExpiresAt.IsZero() {
 		t.Errorf("session %+v", got.Session)
+	}
+	if s := got.Session; s.IPAddress != "192.0.2.1" || !s.AuthTime.Equal(issued) || s.ACR != "gold" || !reflect.DeepEqual(s.AMR, []string{"pwd"}) {
+		t.Errorf("session %+v", s)
 	}
 	if len(got.Cookies) != 1 || got.Cookies[0].Value != "renewed" {
 		t.Errorf("cookies %v, want the session's alone", got.Cookies)

@@ -17,11 +17,12 @@ func TestSessionJSON(t *testing.T) {
 	full.Claims = map[string]any{"name": "A <b>"}
 	full.LastUsedAt, full.RefreshedAt, full.RevokedAt = issued.Add(time.Second), issued.Add(2*time.Second), issued.Add(1500*time.Millisecond)
 	full.State, full.UserAgent = auth.SessionRevoked, "Browser/1"
+	full.IPAddress, full.AuthTime, full.ACR, full.AMR = "2001:db8::1", issued.Add(-time.Minute), "gold", []string{"pwd", "otp"}
 	for _, tt := range []struct {
 		s    *auth.Session
 		want string
 	}{
-		{full, `{"id":"s1","userId":"u1","providerId":"one","state":"revoked","subject":"sub1","scopes":["openid"],"roles":["admin"],"claims":{"name":"A \u003cb\u003e"},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z","lastUsedAt":"2026-03-01T11:00:01Z","refreshedAt":"2026-03-01T11:00:02Z","revokedAt":"2026-03-01T11:00:01.5Z","userAgent":"Browser/1"}`},
+		{full, `{"id":"s1","userId":"u1","providerId":"one","state":"revoked","subject":"sub1","scopes":["openid"],"roles":["admin"],"claims":{"name":"A \u003cb\u003e"},"issuedAt":"2026-03-01T11:00:00Z","expiresAt":"2026-03-01T12:00:00Z","lastUsedAt":"2026-03-01T11:00:01Z","refreshedAt":"2026-03-01T11:00:02Z","revokedAt":"2026-03-01T11:00:01.5Z","userAgent":"Browser/1","ipAddress":"2001:db8::1","authTime":"2026-03-01T10:59:00Z","acr":"gold","amr":["pwd","otp"]}`},
 		{&auth.Session{}, `{"id":"","userId":"","providerId":"","state":"","subject":"","scopes":[],"roles":[],"claims":{},"issuedAt":"0001-01-01T00:00:00Z","expiresAt":"0001-01-01T00:00:00Z"}`},
 		{nil, "null"},
 	} {

@@ -52,7 +52,7 @@ func (c *callback) run(ctx context.Context) (*auth.CallbackResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	user, err := rp.identify(ctx, tokens, t.Nonce)
+	user, err := rp.identify(ctx, tokens, t)
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +178,8 @@ func authorizationError(e string) auth.Code {
 		return auth.CodeAccessDenied
 	case "login_required", "interaction_required", "consent_required", "account_selection_required":
 		return auth.CodeLoginRequired
+	case "unmet_authentication_requirements":
+		return auth.CodeUnmetAuthentication
 	case "server_error", "temporarily_unavailable":
 		return auth.CodeProviderUnavailable
 	case "unauthorized_client":
@@ -199,8 +201,12 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err != nil {
 		return nil, err
 	}
+	if t.StepUp != "" && userID != t.StepUp {
+		return nil, fail(auth.CodeUserMismatch, "callback", errors.New("a step-up came back as another user"))
+	}
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent = userAgent(c.request)
+	rec.authenticated(user.authentication)
 	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
 	if err != nil {
 		return nil, err

@@ -20,34 +20,44 @@ type identity struct {
 	subject string // application-wide
 	account string // the provider's own
 	claims  map[string]any
+	authentication
 }
 
 // identify turns tokens into an identity: from the verified ID token and UserInfo of an OpenID provider, from UserInfo
 // alone of an OAuth one.
-func (rp *relyingParty) identify(ctx context.Context, t *tokenSet, nonce string) (*identity, error) {
+func (rp *relyingParty) identify(ctx context.Context, tokens *tokenSet, t *transaction) (*identity, error) {
 	if !rp.isOIDC() {
-		info, err := rp.userInfo(ctx, t.Access)
+		info, err := rp.userInfo(ctx, tokens.Access)
 		if err != nil {
 			return nil, err
 		}
-		emails, err := rp.emails(ctx, t.Access)
+		emails, err := rp.emails(ctx, tokens.Access)
 		if err != nil {
 			return nil, err
 		}
 		return rp.identityOf(info, emails)
 	}
-	claims, err := rp.verifyIDToken(ctx, t.ID, nonce, t.Access)
+	claims, err := rp.verifyIDToken(ctx, tokens.ID, t.Nonce, tokens.Access)
 	if err != nil {
 		return nil, err
 	}
-	if claims, err = rp.addUserInfo(ctx, claims, t.Access); err != nil {
+	how := rp.authenticationOf(claims)
+	if err := rp.checkAuthentication(how, t); err != nil {
+		return nil, err
+	}
+	if claims, err = rp.addUserInfo(ctx, claims, tokens.Access); err != nil {
 		return nil, err
 	}
 	doc, err := json.Marshal(claims)
 	if err != nil {
 		return nil, fail(auth.CodeInternal, "identity", errors.New("claims do not encode"))
 	}
-	return rp.identityOf(doc, nil)
+	user, err := rp.identityOf(doc, nil)
+	if err != nil {
+		return nil, err
+	}
+	user.authentication = how
+	return user, nil
 }
 
 // addUserInfo adds what UserInfo says to claims, which it never changes. UserInfo must speak of the same subject

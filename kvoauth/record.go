@@ -44,6 +44,11 @@ type record struct {
 	// UserID is the application's user; IndexPage is the page of the user's index that lists the session.
 	UserID    string `cbor:"16,keyasint"`
 	IndexPage int    `cbor:"17,keyasint,omitempty"`
+	// What follows is not in the records of older versions: it is then not known.
+	AuthTime  int64    `cbor:"20,keyasint,omitempty"`
+	ACR       string   `cbor:"21,keyasint,omitempty"`
+	AMR       []string `cbor:"22,keyasint,omitempty"`
+	IPAddress string   `cbor:"23,keyasint,omitempty"`
 }
 
 // strictDecoding refuses what this version did not write: repeated keys, indefinite lengths, unknown members, deep nesting.
@@ -64,6 +69,15 @@ func newRecord(now time.Time, s *settings, providerID, account, userID string, p
 	}
 	rec.touch(now, s.IdleTimeout)
 	return rec
+}
+
+// authenticated notes when and how the person proved who they are, at the sign-in: a refresh, for which nobody has to be
+// there, never changes it.
+func (rec *record) authenticated(a authentication) {
+	if !a.at.IsZero() {
+		rec.AuthTime = a.at.UnixMilli()
+	}
+	rec.ACR, rec.AMR = a.acr, a.amr
 }
 
 // touch notes that the session is used at now.
@@ -163,6 +177,7 @@ func (rec *record) session(d digest) *auth.Session {
 		State: auth.SessionActive, Scopes: rec.Scopes, Roles: rec.Roles, Claims: rec.Claims,
 		IssuedAt: time.UnixMilli(rec.IssuedAt).UTC(), ExpiresAt: time.UnixMilli(rec.IdleAt).UTC(),
 		LastUsedAt: time.UnixMilli(rec.UsedAt).UTC(), RefreshedAt: optionalTime(rec.RefreshedAt), UserAgent: rec.UserAgent,
+		IPAddress: rec.IPAddress, AuthTime: optionalTime(rec.AuthTime), ACR: rec.ACR, AMR: rec.AMR,
 	}
 }
 

@@ -1,8 +1,8 @@
 package kvoauth
 
 import (
+	"cmp"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -33,11 +33,19 @@ func (b *Backend) SignIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 }
 
 func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, error) {
-	rp, err := b.relyingParty(p.ProviderID)
+	returnTo, err := b.checkSignIn(p)
 	if err != nil {
 		return nil, err
 	}
-	returnTo, err := b.checkSignIn(p)
+	user, providerID, err := b.steppingUp(r, p)
+	if err != nil {
+		return nil, err
+	}
+	rp, err := b.relyingParty(providerID)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := rp.assurance(p)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +62,7 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	t := &transaction{
 		ProviderID: rp.Provider.ID, Nonce: newCredential(), Verifier: oauth2.GenerateVerifier(),
 		RedirectURL: rp.RedirectURL, ReturnTo: returnTo, State: p.State, Mode: rp.mode(),
-		BeganAt: b.cfg.Now().UnixMilli(), Epoch: epoch,
+		BeganAt: b.cfg.Now().UnixMilli(), Epoch: epoch, MaxAge: wanted.maxAge, ACRValues: wanted.acr, StepUp: user,
 	}
 	if credential, ok := readCookie(r, b.cfg.CookieName); ok == present {
 		t.Previous = digestOf(credential).handle()
@@ -69,7 +77,7 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	}
 	cookies := append(b.cfg.clearAbandoned(r), b.cfg.transactionCookie(state, secret, t.Mode == auth.ResponseModeFormPost))
 	return &auth.Redirect{
-		Location: rp.authorizationURL(m, state, t, p), Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
+		Location: rp.authorizationURL(m, state, t, wanted, p), Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
 	}, nil
 }
 
@@ -82,6 +90,9 @@ func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
 	if len(p.LoginHint) > maxLoginHint || len(p.State) > maxAppState || len(p.Scopes) > maxScopes {
 		return "", fail(auth.CodeValidation, "sign in", errors.New("loginHint, state or scopes is too long"))
 	}
+	if err := p.Validate(); err != nil {
+		return "", err
+	}
 	for _, s := range p.Scopes {
 		if !slices.Contains(b.cfg.AllowedScopes, s) {
 			return "", fail(auth.CodeScopeNotAllowed, "sign in", errors.New("a scope is not in AllowedScopes"))
@@ -90,12 +101,32 @@ func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
 	return returnTo, nil
 }
 
+// steppingUp returns the user that must come back from a sign-in, and the provider to ask. Who is signed in and asks for a
+// more recent or stronger authentication steps up, at the provider of the session unless p names one. Whose session has
+// ended just signs in.
+func (b *Backend) steppingUp(r *http.Request, p auth.SignInParams) (userID, providerID string, err error) {
+	credential, ok := readCookie(r, b.cfg.CookieName)
+	if ok != present || p.MaxAge == 0 && len(p.ACRValues) == 0 {
+		return "", p.ProviderID, nil
+	}
+	e, err := b.live(r.Context(), digestOf(credential))
+	if errors.Is(err, auth.ErrUnauthenticated) {
+		return "", p.ProviderID, nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	return e.record.UserID, cmp.Or(p.ProviderID, e.record.ProviderID), nil
+}
+
 // authorizationURL returns the authorization request (RFC 6749, section 4.1.1) with PKCE S256 and, for OpenID Connect,
 // a nonce.
-func (rp *relyingParty) authorizationURL(m *metadata, state string, t *transaction, p auth.SignInParams) string {
+func (rp *relyingParty) authorizationURL(m *metadata, state string, t *transaction, wanted assurance, p auth.SignInParams) string {
 	opts := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(t.Verifier)}
-	for _, name := range slices.Sorted(maps.Keys(rp.Provider.AuthParams)) {
-		opts = append(opts, oauth2.SetAuthURLParam(name, rp.Provider.AuthParams[name]))
+	for _, params := range []map[string]string{rp.Provider.AuthParams, wanted.params()} {
+		for name, value := range params {
+			opts = append(opts, oauth2.SetAuthURLParam(name, value))
+		}
 	}
 	if rp.isOIDC() {
 		opts = append(opts, oauth2.SetAuthURLParam("nonce", t.Nonce))

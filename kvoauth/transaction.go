@@ -29,6 +29,11 @@ type transaction struct {
 	Link        string            `cbor:"10,keyasint,omitempty"` // the user to link the account to; empty for a sign-in
 	BeganAt     int64             `cbor:"9,keyasint"`            // Unix milliseconds
 	Epoch       int64             `cbor:"11,keyasint"`           // in which it began
+	// MaxAge and ACRValues are what the ID token is held to, as in auth.SignInParams.
+	MaxAge    time.Duration `cbor:"12,keyasint,omitempty"`
+	ACRValues []string      `cbor:"13,keyasint,omitempty"`
+	// StepUp is the user that must come back; empty for a sign-in.
+	StepUp string `cbor:"14,keyasint,omitempty"`
 }
 
 // stateOf derives the state parameter from the secret in the transaction's cookie. So the check that a callback comes

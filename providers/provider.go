@@ -108,7 +108,8 @@ type Provider struct {
 	// AssertionIssuer is the iss of a SignedSecret, and required for it: Apple's team id. Otherwise it must be empty.
 	AssertionIssuer string
 	// AuthParams are added to the authorization request. The parameters that carry the protocol itself are
-	// refused. May be nil.
+	// refused. With max_age or acr_values, an ID token that does not say that they were honored is refused too (OpenID
+	// Connect Core 1.0 section 3.1.3.7, steps 12 and 13): they are for kind OIDC. May be nil.
 	AuthParams map[string]string
 	// ResponseMode is "" (query) or "form_post".
 	ResponseMode string

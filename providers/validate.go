@@ -176,6 +176,7 @@ func (v *violations) authorization(p Provider) {
 	for name := range p.AuthParams {
 		v.param("AuthParams", name)
 	}
+	v.assurance(p)
 	// A query in the endpoint is kept (RFC 6749 section 3.1), so it must not set a protocol parameter either.
 	if u, err := url.Parse(p.AuthorizationEndpoint); err == nil {
 		query, err := url.ParseQuery(u.RawQuery)
@@ -184,6 +185,9 @@ func (v *violations) authorization(p Provider) {
 		}
 		for name := range query {
 			v.param("AuthorizationEndpoint", name)
+			if isOneOf(assuranceParams[:], name) {
+				v.addf("AuthorizationEndpoint sets prompt, max_age or acr_values: set them in AuthParams")
+			}
 		}
 	}
 	v.scopes(p)
@@ -284,12 +288,12 @@ var ownHeaders = [...]string{
 	"Authorization", "Connection", "Content-Length", "Cookie", "Host", "Proxy-Authorization", "Transfer-Encoding",
 }
 
-// param checks a parameter name. Some servers compare names without regard to case, hence EqualFold.
+// param checks a parameter name.
 func (v *violations) param(field, name string) {
 	if !paramName(name) {
 		v.addf("%s has a parameter name other than letters, digits, '-', '.' and '_' (RFC 6749 section 8.2)", field)
 	}
-	if slices.ContainsFunc(reservedParams[:], func(r string) bool { return strings.EqualFold(r, name) }) {
+	if isOneOf(reservedParams[:], name) {
 		v.addf("%s sets a reserved parameter", field)
 	}
 }

@@ -283,3 +283,48 @@ func TestValidateReportsEverything(t *testing.T) {
 		}
 	}
 }
+
+// TestAssuranceParams: what is looked for in the ID token must be understood, and in one place.
+func TestAssuranceParams(t *testing.T) {
+	for name, c := range map[string]struct {
+		base func() providers.Provider
+		set  map[string]string
+		ok   bool
+	}{
+		"age":                          {oidc, map[string]string{"max_age": "300"}, true},
+		"no age at all":                {oidc, map[string]string{"max_age": "0"}, true},
+		"classes":                      {oidc, map[string]string{"acr_values": "urn:x:gold silver"}, true},
+		"prompts":                      {oidc, map[string]string{"prompt": "login consent"}, true},
+		"a prompt of its own":          {oauth, map[string]string{"prompt": "create"}, true},
+		"silent":                       {oidc, map[string]string{"prompt": "none", "max_age": "1"}, true},
+		"empty age":                    {oidc, map[string]string{"max_age": ""}, false},
+		"age with a unit":              {oidc, map[string]string{"max_age": "5m"}, false},
+		"negative age":                 {oidc, map[string]string{"max_age": "-1"}, false},
+		"long age":                     {oidc, map[string]string{"max_age": "1000000000"}, false},
+		"no classes":                   {oidc, map[string]string{"acr_values": ""}, false},
+		"classes by two spaces":        {oidc, map[string]string{"acr_values": "a  b"}, false},
+		"class with a quote":           {oidc, map[string]string{"acr_values": `a"`}, false},
+		"empty prompt":                 {oidc, map[string]string{"prompt": ""}, false},
+		"none and another":             {oidc, map[string]string{"prompt": "none login"}, false},
+		"CONF-G09":                     {oidc, map[string]string{"prompt": "none", "max_age": "0"}, false},
+		"another spelling of age":      {oidc, map[string]string{"Max_Age": "300"}, false},
+		"another spelling of classes":  {oidc, map[string]string{"ACR_VALUES": "gold"}, false},
+		"age at an OAuth server":       {oauth, map[string]string{"max_age": "300"}, false},
+		"classes at an OAuth server":   {oauth, map[string]string{"acr_values": "gold"}, false},
+		"no age of an OAuth server":    {oauth, map[string]string{"max_age": "0"}, false},
+		"another spelling of a prompt": {oauth, map[string]string{"Prompt": "login"}, false},
+	} {
+		p := c.base()
+		p.AuthParams = c.set
+		if _, err := providers.Define(p); (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "AuthParams") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, query := range []string{"max_age=300", "prompt=login", "acr_values=gold", "ACR_values=gold"} {
+		p := oidc()
+		p.AuthorizationEndpoint = "https://id.acme.com/authorize?" + query
+		if _, err := providers.Define(p); err == nil {
+			t.Errorf("an endpoint with %s is accepted", query)
+		}
+	}
+}

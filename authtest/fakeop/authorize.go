@@ -28,6 +28,7 @@ type authRequest struct {
 	scopes      []string
 	prompts     []string
 	maxAge      time.Duration // negative: not asked for
+	acrValues   []string
 	loginHint   string
 	expires     time.Time
 }
@@ -109,6 +110,7 @@ func (p *Provider) parseAuthRequest(a *authRequest, params url.Values) *authErro
 			a.scopes = append(a.scopes, scope)
 		}
 	}
+	a.acrValues = strings.Fields(params.Get("acr_values"))
 	a.nonce, a.loginHint = params.Get("nonce"), params.Get("login_hint")
 	return a.parsePrompt(params)
 }
@@ -134,10 +136,21 @@ func (p *Provider) silent(a *authRequest, s *session) *authError {
 	switch {
 	case s == nil,
 		a.maxAge >= 0 && p.cfg.Now().Sub(s.authTime) > a.maxAge,
+		p.acr(a) != "" && !slices.Contains(a.acrValues, s.acr),
 		a.loginHint != "" && !s.user.matches(a.loginHint):
 		return &authError{"login_required", "the person has to sign in"}
 	}
 	return nil
+}
+
+// acr returns the class under which a person signs in.
+func (p *Provider) acr(a *authRequest) string {
+	for _, v := range a.acrValues {
+		if slices.Contains(p.cfg.ACRValues, v) {
+			return v
+		}
+	}
+	return ""
 }
 
 func (u *User) matches(loginHint string) bool {
@@ -151,7 +164,7 @@ func (p *Provider) grantCode(c *call, a *authRequest, s *session) *Response {
 	p.mu.Lock()
 	p.sweep(now)
 	p.grants.codes[value] = &code{
-		grant:       &grant{client: a.client, user: s.user, scopes: a.scopes, authTime: s.authTime, sid: s.sid},
+		grant:       &grant{client: a.client, user: s.user, scopes: a.scopes, authTime: s.authTime, acr: s.acr, sid: s.sid},
 		redirectURI: a.redirectURI, challenge: a.challenge, nonce: a.nonce, expires: now.Add(p.cfg.CodeLife),
 	}
 	p.mu.Unlock()

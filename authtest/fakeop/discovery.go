@@ -22,10 +22,13 @@ func (p *Provider) discovery(c *call) *Response {
 		"token_endpoint_auth_signing_alg_values_supported": []string{algHS256, algRS256, algPS256, algES256, algEdDSA},
 		"code_challenge_methods_supported":                 []string{"S256"},
 		"prompt_values_supported":                          []string{"none", "login", "consent", "select_account"},
-		"claims_supported":                                 []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "sid", "name", "picture", "email", "email_verified"},
+		"claims_supported":                                 []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "nonce", "sid", "name", "picture", "email", "email_verified"},
 		"authorization_response_iss_parameter_supported":   true,
 		"request_parameter_supported":                      false,
 		"request_uri_parameter_supported":                  false,
+	}
+	if len(p.cfg.ACRValues) > 0 {
+		doc["acr_values_supported"] = p.cfg.ACRValues
 	}
 	if c.faults.Discovery != nil {
 		c.faults.Discovery(doc)

@@ -269,3 +269,43 @@ func TestPromptNoneMaxAgeAndSingleSignOn(t *testing.T) {
 		t.Errorf("without single sign-on the page is shown, got %d", resp.StatusCode)
 	}
 }
+
+// TestACR: who is asked for a class that is here signs in under it, and needs it to go on without signing in.
+func TestACR(t *testing.T) {
+	op := newProvider(t, func(c *fakeop.Config) { c.ACRValues = []string{"gold", "silver"}; c.SingleSignOn = true })
+	var acr any
+	op.SetFaults(fakeop.Faults{IDToken: func(_, claims map[string]any) { acr = claims["acr"] }})
+	b := newBrowser(t, op)
+	for _, tt := range []struct {
+		name string
+		asks url.Values
+		page bool
+		want any // nil: no acr
+	}{
+		{"nothing asked", authParams(), true, nil},
+		{"a class", authParams("acr_values", "platinum silver gold"), true, "silver"},
+		{"the class again", authParams("acr_values", "silver"), false, "silver"},
+		{"nothing asked of who has one", authParams(), false, "silver"},
+		{"another class, silently", authParams("acr_values", "gold", "prompt", "none"), false, "login_required"},
+		{"another class", authParams("acr_values", "gold"), true, "gold"},
+		{"a class that is not here", authParams("acr_values", "platinum"), false, "gold"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b.t = t
+			resp := b.authorize(tt.asks)
+			if asked := resp.StatusCode == http.StatusOK; asked != tt.page {
+				t.Fatalf("got %d", resp.StatusCode)
+			}
+			if tt.page {
+				b.complete("alice", tt.asks)
+			} else if got := answer(t, resp); got.Has("error") {
+				acr = got.Get("error")
+			} else if status, tokens := b.tokens(codeForm(got.Get("code"))); status != http.StatusOK {
+				t.Fatalf("token: %d %v", status, tokens)
+			}
+			if acr != tt.want {
+				t.Errorf("acr %v, want %v", acr, tt.want)
+			}
+		})
+	}
+}

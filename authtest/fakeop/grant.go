@@ -19,6 +19,7 @@ type grants struct {
 type session struct {
 	user     *User
 	authTime time.Time
+	acr      string // empty: none
 	sid      string
 }
 
@@ -28,6 +29,7 @@ type grant struct {
 	user     *User
 	scopes   []string
 	authTime time.Time
+	acr      string
 	sid      string
 	revoked  bool
 }

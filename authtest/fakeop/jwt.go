@@ -104,6 +104,9 @@ func (p *Provider) idTokenClaims(g *grant, accessToken, nonce string) map[string
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
+	if g.acr != "" {
+		claims["acr"] = g.acr
+	}
 	if g.client.AuthorizedParty {
 		claims["azp"] = g.client.ID
 	}

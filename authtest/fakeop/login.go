@@ -49,7 +49,7 @@ func (p *Provider) login(c *call) *Response {
 	if !ok {
 		return p.message(http.StatusBadRequest, "Unknown user", "There is no such user here.")
 	}
-	s := &session{user: user, authTime: p.cfg.Now(), sid: newToken()}
+	s := &session{user: user, authTime: p.cfg.Now(), acr: p.acr(a), sid: newToken()}
 	cookie := p.remember(s)
 	resp := p.grantCode(c, a, s)
 	resp.Header.Add("Set-Cookie", cookie.String())

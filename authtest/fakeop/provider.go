@@ -28,6 +28,10 @@ type Config struct {
 	// Scopes are what the provider grants; it leaves out others that are asked for (OpenID Connect Core 1.0, section
 	// 3.1.2.1). If nil, openid, profile, email and offline_access.
 	Scopes []string
+	// ACRValues are the authentication context classes in which people can sign in here. Who is asked for some of them signs in
+	// under the first that is here, and the ID token says so as its acr; otherwise it has no acr (OpenID Connect Core 1.0,
+	// section 5.5.1.1: acr_values are voluntary). If nil, none.
+	ACRValues []string
 	// CodeLife is how long an authorization code is good for. If zero, one minute.
 	CodeLife time.Duration
 	// AccessTokenLife is the life of access tokens. If zero, one hour.
@@ -89,6 +93,7 @@ func New(cfg Config) (*Provider, error) {
 	cfg.Clients = cloneClients(cfg.Clients)
 	cfg.Users = slices.Clone(cfg.Users)
 	cfg.Scopes = slices.Clone(cfg.Scopes)
+	cfg.ACRValues = slices.Clone(cfg.ACRValues)
 	if cfg.Scopes == nil {
 		cfg.Scopes = []string{"openid", "profile", "email", "offline_access"}
 	}

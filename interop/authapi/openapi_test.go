@@ -210,13 +210,13 @@ func lives(t *testing.T, app http.Handler, idp *authtest.Provider) {
 		func(cb *authtest.Callback) { alice.PostJSON(base+"/callback/default", single(cb.Values())) },
 		func(cb *authtest.Callback) { alice.Post(base+"/callback/default", cb.Values()) },
 	} {
-		started := alice.PostJSON(base+"/signin", map[string]any{"redirectTo": "/health/live", "state": "mine", "loginHint": "alice", "scopes": []string{}})
+		started := alice.PostJSON(base+"/signin", map[string]any{"redirectTo": "/health/live", "state": "mine", "loginHint": "alice", "scopes": []string{}, "prompt": "login", "maxAge": 600, "acrValues": []string{}})
 		var to struct{ RedirectURL string }
 		started.JSON(t, &to)
 		finish(alice.Authorize(to.RedirectURL, "alice"))
 	}
 	alice.SignIn("alice", "returnTo", "/health/live")
-	alice.Post(base+"/signin", url.Values{"redirectTo": {"/health/live"}, "scopes": {""}})
+	alice.Post(base+"/signin", url.Values{"redirectTo": {"/health/live"}, "scopes": {""}, "prompt": {"login"}, "maxAge": {"600"}, "acrValues": {""}})
 	var list struct {
 		Sessions []struct {
 			ID      string
