@@ -3,7 +3,6 @@ package kvoauth
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -85,9 +84,6 @@ func tokenError(op string, err error) error {
 		return fail(auth.CodeClientRejected, op, errors.New("the provider does not accept this client's credentials"))
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider is not available"))
-	}
-	if retrieve.Response != nil && retrieve.Response.StatusCode == http.StatusTooManyRequests {
-		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider limits requests"))
 	}
 	return fail(auth.CodeProviderRefused, op, errStatus)
 }

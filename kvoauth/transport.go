@@ -94,7 +94,7 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, providerError("token request", err)
 	}
-	if res.StatusCode >= 500 {
+	if busy(res) {
 		return nil, &auth.Error{Code: auth.CodeProviderUnavailable, Backend: Name, Op: "token request", Err: errStatus}
 	}
 	members, err := strictjson.Object(body, maxResponse)
@@ -106,6 +106,12 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
+}
+
+// busy reports whether the provider says that it cannot answer now, in whatever form: what limits requests is often not the
+// provider itself, and does not answer JSON.
+func busy(res *http.Response) bool {
+	return res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests
 }
 
 // tokenMembers are what golang.org/x/oauth2 reads.
@@ -151,7 +157,7 @@ func getJSON(ctx context.Context, c *http.Client, op, target, token string, head
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		code := auth.CodeProviderInvalid
-		if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+		if busy(res) {
 			code = auth.CodeProviderUnavailable
 		}
 		return nil, &auth.Error{Code: code, Backend: Name, Op: op, Err: errStatus}
