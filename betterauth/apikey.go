@@ -16,8 +16,14 @@ import (
 
 // APIKeyConfig configures [APIKey]: one configuration of the api-key plugin.
 type APIKeyConfig struct {
-	// ConfigID is configId. If empty, keys of every id are accepted, as at the server; required when there are several.
+	// ConfigID is configId. If empty, keys of every id are accepted, as at the server, also those that were made under a
+	// list of configurations; "default" refuses them. Required when there are several.
 	ConfigID string
+	// Storage says where the keys are. If zero, [KeysInDatabase].
+	Storage KeyStorage
+	// CustomStorage is customStorage, whose keys have no prefix. If nil, Config.Secondary has the keys that are not in the
+	// database alone.
+	CustomStorage SecondaryStorage
 	// Headers are apiKeyHeaders: the first that is there is the key. If nil, x-api-key.
 	Headers []string
 	// Session is enableSessionForAPIKeys: a key authenticates its user. If false, keys only pass [Backend.VerifyAPIKey].
@@ -32,10 +38,26 @@ type APIKeyConfig struct {
 	DisableRateLimit bool
 }
 
+// KeyStorage is where API keys are.
+type KeyStorage int
+
+// Where keys can be.
+const (
+	// KeysInDatabase is storage: "database", better-auth's default.
+	KeysInDatabase KeyStorage = iota
+	// KeysInSecondary is storage: "secondary-storage". The storage must be a [SwappingStorage]. Uses that this package
+	// counts never exceed a limit, however many there are at once. The server's own do, and it may overwrite a count that
+	// was made while it made its own: what has limits that matter belongs in the database.
+	KeysInSecondary
+	// KeysInSecondaryAndDatabase is storage: "secondary-storage" with fallbackToDatabase. The row decides and counts; the
+	// copies in the storage are removed when it changes, so that the server reads it anew.
+	KeysInSecondaryAndDatabase
+)
+
 const defaultKeyLength = 64
 
-// APIKey returns the plugin for API keys, @better-auth/api-key with its keys in the database. Each use of a key writes, as
-// at the server: it counts against the key's limit and what remains of it, and an expired or used-up key is deleted.
+// APIKey returns the plugin for API keys, @better-auth/api-key. Each use of a key writes, as at the server: it counts
+// against the key's limit and what remains of it, and an expired or used-up key is deleted.
 //
 // The principal of a key has the scheme [auth.SchemeAPIKey], the user's claims and roles, and the key's permissions as
 // scopes, "files:read". There is no session behind it. Without a configuration it is the server's default, in which keys
@@ -50,9 +72,6 @@ func (apiKeyPlugin) id() string { return "api-key" }
 type apiKeySettings struct{ configs []APIKeyConfig }
 
 func (p apiKeyPlugin) configure(s *settings) error {
-	if s.DB == nil {
-		return errors.New("keys are in the database, and there is none")
-	}
 	configs := slices.Clone(p.configs)
 	if len(configs) == 0 {
 		configs = []APIKeyConfig{{}}
@@ -64,6 +83,9 @@ func (p apiKeyPlugin) configure(s *settings) error {
 			return fmt.Errorf("configuration %d: ConfigID is empty or there twice, or KeyLength is not usable", i)
 		}
 		seen[c.ConfigID] = true
+		if err := c.checkStorage(s); err != nil {
+			return fmt.Errorf("configuration %d: %w", i, err)
+		}
 		if c.KeyLength == 0 {
 			c.KeyLength = defaultKeyLength
 		}
@@ -79,7 +101,32 @@ func (p apiKeyPlugin) configure(s *settings) error {
 		}
 	}
 	s.apiKey = &apiKeySettings{configs}
-	s.addNeed("plugin api-key", modelAPIKey, apiKeyFields...)
+	if slices.ContainsFunc(configs, func(c APIKeyConfig) bool { return c.Storage != KeysInSecondary }) {
+		s.addNeed("plugin api-key", modelAPIKey, apiKeyFields...)
+	}
+	return nil
+}
+
+func (c *APIKeyConfig) checkStorage(s *settings) error {
+	if c.Storage < KeysInDatabase || c.Storage > KeysInSecondaryAndDatabase {
+		return errors.New("Storage is no KeyStorage")
+	}
+	if s.DB == nil {
+		return errors.New("keys need the database, at least for their users, and there is none")
+	}
+	if c.Storage == KeysInDatabase {
+		return nil
+	}
+	storage := c.CustomStorage
+	if storage == nil && s.Secondary != nil {
+		storage = s.Secondary.Storage
+	}
+	if storage == nil {
+		return errors.New("Storage needs Config.Secondary or a CustomStorage")
+	}
+	if _, ok := storage.(SwappingStorage); !ok && c.Storage == KeysInSecondary {
+		return errors.New("KeysInSecondary needs a SwappingStorage: without one, uses at the same moment would not be counted")
+	}
 	return nil
 }
 
@@ -156,7 +203,7 @@ func (b *Backend) authenticateKey(r *http.Request, key string) (*auth.Authentica
 	if len(key) < c.KeyLength {
 		return nil, refuseKey(KeyInvalid, statusForbidden)
 	}
-	k, err := b.useKey(r.Context(), key, keyUse{config: c, configID: c.ConfigID})
+	k, err := b.useKey(r.Context(), key, keyUse{config: c, own: true})
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +235,7 @@ func (b *Backend) VerifyAPIKey(ctx context.Context, key string, permissions Stat
 		return nil, auth.Unsupported(Name, "verify API key", "the plugin is not enabled, or there is no database")
 	}
 	c := b.conf.apiKey.named("")
-	if c == nil {
+	if c == nil { // as at the server, whatever configuration the key is of
 		return nil, fail(auth.CodeConfigInvalid, "verify API key", errors.New("there is no default configuration"))
 	}
 	return b.useKey(ctx, key, keyUse{config: c, permissions: permissions})
@@ -207,6 +254,8 @@ func (s *apiKeySettings) named(id string) *APIKeyConfig {
 	}
 	return fallback
 }
+
+func sameConfig(a, b string) bool { return a == b || defaultConfigID(a) && defaultConfigID(b) }
 
 func defaultConfigID(id string) bool { return id == "" || id == "default" }
 

@@ -44,7 +44,8 @@ type keyRow struct {
 	unlimited                    bool
 	window, limit                *int64 // milliseconds; requests
 	stored                       storedTime
-	unreadable                   bool // a counter or a limit is no number
+	unreadable                   bool   // a counter or a limit is no number
+	text                         string // of a key in the secondary storage
 }
 
 // keyStatements are the statements about keys. Each that counts is guarded, so that no two uses take the same slot.
@@ -82,44 +83,48 @@ func newKeyStatements(d *database) *keyStatements {
 // keyUse is one use of a key.
 type keyUse struct {
 	config      *APIKeyConfig // by which it is looked up
-	configID    string        // that it must have, unless empty
+	own         bool          // it must be of this configuration
 	permissions Statements    // that it must have, unless nil
 }
 
 // useKey checks a key in the server's order, and counts the use.
 func (b *Backend) useKey(ctx context.Context, key string, use keyUse) (*APIKeyInfo, error) {
 	stored := use.config.stored(key)
+	if use.config.Storage == KeysInSecondary {
+		return b.useStoredKey(ctx, stored, use)
+	}
 	k, err := b.readKey(ctx, b.keyQueries.byKey, stored, func(k *keyRow) bool { return same(k.key, stored) })
 	if err != nil {
 		return nil, err
 	}
-	if k == nil || use.configID != "" && !sameConfig(k.info.ConfigID, use.configID) {
-		return nil, refuseKey(KeyInvalid, http.StatusUnauthorized)
-	}
-	config := b.conf.apiKey.named(k.info.ConfigID)
-	if config == nil {
-		return nil, fail(auth.CodeConfigInvalid, "use API key", errors.New("there is no default configuration"))
-	}
-	if config.InsecurePlainKeys != use.config.InsecurePlainKeys { // what the table holds of one would be a key of the other
-		return nil, refuseKey(KeyInvalid, http.StatusUnauthorized)
-	}
 	now := b.conf.Now().UTC().Truncate(time.Millisecond)
-	if err := b.checkKey(ctx, k, use.permissions, now); err != nil {
+	if err := b.checkKey(ctx, k, use, now); err != nil {
 		return nil, err
 	}
 	if err := b.takeUse(ctx, k, now); err != nil {
 		return nil, err
 	}
-	if err := b.takeSlot(ctx, k, config, now); err != nil {
+	if err := b.takeSlot(ctx, k, b.conf.apiKey.named(k.info.ConfigID), now); err != nil {
 		return nil, err
 	}
-	return &k.info, nil
+	return &k.info, b.dropCopies(ctx, use.config, k)
 }
 
-func sameConfig(a, b string) bool { return a == b || defaultConfigID(a) && defaultConfigID(b) }
+// admits reports whether a key of k's configuration may be used so. One that is kept in another way than the one that was
+// looked up is not: what is held of one would be a key of the other.
+func (u *keyUse) admits(k *keyRow, s *apiKeySettings) bool {
+	if k == nil || u.own && u.config.ConfigID != "" && !sameConfig(k.info.ConfigID, u.config.ConfigID) {
+		return false
+	}
+	c := s.named(k.info.ConfigID)
+	return c != nil && c.InsecurePlainKeys == u.config.InsecurePlainKeys && c.Storage == u.config.Storage
+}
 
 // checkKey checks what does not count.
-func (b *Backend) checkKey(ctx context.Context, k *keyRow, permissions Statements, now time.Time) error {
+func (b *Backend) checkKey(ctx context.Context, k *keyRow, use keyUse, now time.Time) error {
+	if !use.admits(k, b.conf.apiKey) {
+		return refuseKey(KeyInvalid, http.StatusUnauthorized)
+	}
 	if k.unreadable { // nobody can say how much it may be used
 		return refuseKey(KeyInvalid, http.StatusUnauthorized)
 	}
@@ -127,24 +132,34 @@ func (b *Backend) checkKey(ctx context.Context, k *keyRow, permissions Statement
 		return refuseKey(KeyDisabled, http.StatusUnauthorized)
 	}
 	if k.hasExpiry && now.After(k.info.ExpiresAt) { // zero if unparsable
-		return b.dropKey(ctx, k, KeyExpired, http.StatusUnauthorized)
+		return b.dropKey(ctx, use.config, k, KeyExpired, http.StatusUnauthorized)
 	}
-	if permissions != nil && !k.info.Permissions.Allows(permissions) {
+	if use.permissions != nil && !k.info.Permissions.Allows(use.permissions) {
 		return refuseKey(KeyNotFound, http.StatusUnauthorized)
 	}
 	if k.remaining != nil && *k.remaining == 0 && k.refillAmount == nil {
-		return b.dropKey(ctx, k, KeyUsedUp, http.StatusTooManyRequests)
+		return b.dropKey(ctx, use.config, k, KeyUsedUp, http.StatusTooManyRequests)
 	}
 	return nil
 }
 
 // dropKey deletes a key that will never be good again, as the server does. One whose expiry cannot be read is only
 // refused.
-func (b *Backend) dropKey(ctx context.Context, k *keyRow, code string, status int) error {
-	if code != KeyExpired || !k.info.ExpiresAt.IsZero() {
-		if _, err := b.db.exec(ctx, "delete API key", b.keyQueries.remove, k.info.ID); err != nil {
+func (b *Backend) dropKey(ctx context.Context, c *APIKeyConfig, k *keyRow, code string, status int) error {
+	if code == KeyExpired && k.info.ExpiresAt.IsZero() {
+		return refuseKey(code, status)
+	}
+	if c.Storage == KeysInSecondary {
+		if err := b.dropStoredKey(ctx, c, k); err != nil {
 			return err
 		}
+		return refuseKey(code, status)
+	}
+	if _, err := b.db.exec(ctx, "delete API key", b.keyQueries.remove, k.info.ID); err != nil {
+		return err
+	}
+	if err := b.dropCopies(ctx, c, k); err != nil {
+		return err
 	}
 	return refuseKey(code, status)
 }
@@ -214,7 +229,7 @@ func (b *Backend) takeSlot(ctx context.Context, k *keyRow, c *APIKeyConfig, now 
 		case since > *k.window:
 			n, err = b.db.exec(ctx, op, q.restart, at, at, k.info.ID, begin)
 		case k.info.RequestCount >= *k.limit:
-			return refusedKey(&APIKeyError{KeyRateLimited, http.StatusTooManyRequests, time.Duration(*k.window-since) * time.Millisecond})
+			return k.rateLimited(now)
 		default:
 			n, err = b.db.exec(ctx, op, q.count, at, at, k.info.ID, begin, *k.limit)
 		}
@@ -229,15 +244,28 @@ func (b *Backend) takeSlot(ctx context.Context, k *keyRow, c *APIKeyConfig, now 
 			return refuseKey(KeyInvalid, http.StatusUnauthorized)
 		}
 	}
-	return fail(auth.CodeStoreUnavailable, op, errors.New("the key is in use too much to be counted"))
+	return fail(auth.CodeStoreUnavailable, op, errBusyKey)
+}
+
+var errBusyKey = errors.New("the key is in use too much to be counted")
+
+// rateLimited is the error for a key whose window is full.
+func (k *keyRow) rateLimited(now time.Time) error {
+	left := time.Duration(*k.window)*time.Millisecond - now.Sub(k.lastRequest)
+	return refusedKey(&APIKeyError{KeyRateLimited, http.StatusTooManyRequests, left})
 }
 
 // nextCount is the count that a use leaves behind.
 func nextCount(k *keyRow, now time.Time) int64 {
-	if k.lastRequest.IsZero() || now.Sub(k.lastRequest).Milliseconds() > *k.window {
+	if k.windowOver(now) {
 		return 1
 	}
 	return k.info.RequestCount + 1
+}
+
+// windowOver reports whether a use now begins a window of the rate limit.
+func (k *keyRow) windowOver(now time.Time) bool {
+	return k.lastRequest.IsZero() || now.Sub(k.lastRequest).Milliseconds() > *k.window
 }
 
 func (b *Backend) readKey(ctx context.Context, q statement, value string, want func(*keyRow) bool) (*keyRow, error) {
@@ -246,7 +274,7 @@ func (b *Backend) readKey(ctx context.Context, q statement, value string, want f
 	}
 	var found *keyRow
 	err := b.db.query(ctx, "read API key", q, []any{value}, func(r row) error {
-		if k := b.scanKey(r.source("k")); found == nil && k.info.ID != "" && want(k) {
+		if k := scanKey(r.source("k"), b.db.dialect.readTime); found == nil && k.info.ID != "" && want(k) {
 			found = k
 		}
 		return nil
@@ -254,8 +282,7 @@ func (b *Backend) readKey(ctx context.Context, q statement, value string, want f
 	return found, err
 }
 
-func (b *Backend) scanKey(get source) *keyRow {
-	times := b.db.dialect.readTime
+func scanKey(get source, times timeReader) *keyRow {
 	unreadable := false
 	optional := func(field string) *int64 {
 		n, ok := optionalNumber(get(field))
@@ -275,14 +302,15 @@ func (b *Backend) scanKey(get source) *keyRow {
 	if count := optional("requestCount"); count != nil {
 		k.info.RequestCount = *count
 	}
-	k.unreadable = unreadable
 	if k.remaining != nil {
 		k.info.Remaining = *k.remaining
 	}
 	k.info.ExpiresAt, _, _ = times(get("expiresAt"))
 	k.info.CreatedAt, k.stored, _ = times(get("createdAt"))
-	k.lastRefillAt, _, _ = times(get("lastRefillAt"))
-	k.lastRequest, _, _ = times(get("lastRequest"))
+	refilled, requested := get("lastRefillAt"), get("lastRequest")
+	k.lastRefillAt, _, _ = times(refilled)
+	k.lastRequest, _, _ = times(requested)
+	k.unreadable = unreadable || refilled != nil && k.lastRefillAt.IsZero() || requested != nil && k.lastRequest.IsZero()
 	if text := textOf(get("permissions")); text != "" && text != "null" {
 		k.info.Permissions, _ = parseStatements(text) // those that cannot be read grant nothing
 	}

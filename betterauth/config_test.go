@@ -32,7 +32,7 @@ func TestConfigErrors(t *testing.T) {
 		"CookieCache.Strategy":    func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{Strategy: 4} },
 		"CookieCache.JWKS is for": func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{JWKS: true} },
 		"Stateless excludes DB":   func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{Stateless: true} },
-		"keys are in the database": func(c *betterauth.Config) {
+		"keys need the database": func(c *betterauth.Config) {
 			c.DB, c.CookieCache, c.Plugins = nil, &betterauth.CookieCache{Stateless: true}, []betterauth.Plugin{betterauth.APIKey()}
 		},
 		"CookieCache.MaxAge": func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{MaxAge: time.Millisecond} },

@@ -11,6 +11,8 @@
 //	})
 //	mux.Handle("/orders", auth.RequireAuth(backend)(orders))
 //
+// Of a server with a secondary storage, Secondary names that; redisstore.NewSecondary makes one for Redis.
+//
 // People sign in at the better-auth server. This package makes no session and no schema: it never migrates, and by
 // default it writes nothing. See [Session.Refresh] for what it can write.
 //
@@ -27,6 +29,8 @@
 //   - An API key authenticates, but manages nobody's sessions.
 //   - An API key whose counters are no numbers, or whose configuration stores keys in another way than the one by which it
 //     was looked up, is refused.
+//   - An API key that is in the database and in secondary storage is what its row says, not what the copies say.
+//   - API keys in secondary storage alone are counted one by one, where the server's uses at the same moment can count as one.
 //   - A session_data cookie that cannot be decoded is passed over, where the server can answer 500.
 //   - An encrypted session_data of a secret that was replaced is passed over ([Config.InsecureAcceptRetiredSecrets]).
 //   - Secrets of fewer than 32 characters, and better-auth's own default secret, are refused.
@@ -35,7 +39,7 @@
 //
 // # What is not here
 //
-// API keys are read from the database, not from secondary storage. A list of sessions does not ask for a fresh session
+// A list of sessions does not ask for a fresh session
 // (session.freshAge). A session that customSession changes is the server's alone. A user name or a password is never
 // checked here, and permissions of the admin plugin's roles are the application's to map.
 package betterauth

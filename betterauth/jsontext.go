@@ -31,6 +31,8 @@ func writeJSON(b *strings.Builder, v any) {
 		b.WriteString(strconv.FormatBool(v))
 	case int64:
 		b.WriteString(strconv.FormatInt(v, 10))
+	case json.RawMessage: // as it is
+		b.Write(v)
 	case json.Number:
 		b.WriteString(v.String())
 	case float64:

@@ -133,6 +133,7 @@ func TestKeyEndpointHangs(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	admitted(t, r.Backend, r.tokenOf(keys))
+	r.clock.advance(11 * time.Second) // one reading at a time, however long it takes
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Authenticate(r.tokenOf(other).WithContext(impatient)); auth.CodeOf(err) != auth.CodeProviderUnavailable {

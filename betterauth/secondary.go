@@ -14,10 +14,11 @@ import (
 
 // SecondaryStorage is the storage that the server has as secondaryStorage, usually Redis. All methods are safe for
 // concurrent use. A missing key is found false with a nil error; an error always means "could not". One that extends
-// sessions and has no database beside it should be a [ReplacingStorage] as well.
+// sessions and has no database beside it should be a [ReplacingStorage] as well. redisstore.NewSecondary makes one for
+// Redis that is also a [SwappingStorage].
 type SecondaryStorage interface {
 	Get(ctx context.Context, key string) (value string, found bool, err error)
-	// Set writes a value that ends after ttl, which is whole seconds and positive.
+	// Set writes a value that ends after ttl, which is whole seconds, or never if ttl is zero. Sessions always end.
 	Set(ctx context.Context, key, value string, ttl time.Duration) error
 	// Delete removes a key. Removing one that is not there is not an error.
 	Delete(ctx context.Context, key string) error
@@ -31,6 +32,15 @@ type ReplacingStorage interface {
 	// Replace is Set for a key that is there, in one step, as SET with XX does in Redis. If the key is not there, nothing
 	// is written, and found is false with a nil error.
 	Replace(ctx context.Context, key, value string, ttl time.Duration) (found bool, err error)
+}
+
+// SwappingStorage is a [ReplacingStorage] that can write a value on condition that the one that was read has not changed.
+// API keys that are in the storage alone are counted with it.
+type SwappingStorage interface {
+	ReplacingStorage
+	// CompareAndSwap is Set for a key that has the value prev, in one step, as a script does in Redis. If the key has
+	// another value or none, nothing is written, and swapped is false with a nil error.
+	CompareAndSwap(ctx context.Context, key, prev, next string, ttl time.Duration) (swapped bool, err error)
 }
 
 // Secondary mirrors secondaryStorage. Sessions are then looked for there first.

@@ -14,7 +14,8 @@ import (
 )
 
 // newHandler is the application: its own routes, those of package auth, and the better-auth server behind /api/auth/.
-func newHandler(file, origin string, secret auth.Secret, node string) (http.Handler, error) {
+// secondary is where the server keeps sessions; nil: in the database.
+func newHandler(file, origin string, secret auth.Secret, node string, secondary *betterauth.Secondary) (http.Handler, error) {
 	db, err := gorm.Open(sqlite.Open("file:"+file+"?_busy_timeout=5000"), &gorm.Config{})
 	if err != nil {
 		return nil, err
@@ -22,9 +23,10 @@ func newHandler(file, origin string, secret auth.Secret, node string) (http.Hand
 	backend, err := betterauth.New(betterauth.Config{
 		DB: db, Secret: secret, BaseURL: origin,
 		// The origin is http on loopback. An application that people can reach has https, and leaves this out.
-		Cookies: betterauth.Cookies{Security: betterauth.InsecureNever},
-		Session: betterauth.Session{Refresh: betterauth.RefreshWrite},
-		Plugins: []betterauth.Plugin{betterauth.Bearer(), betterauth.Organization()},
+		Cookies:   betterauth.Cookies{Security: betterauth.InsecureNever},
+		Session:   betterauth.Session{Refresh: betterauth.RefreshWrite},
+		Secondary: secondary,
+		Plugins:   []betterauth.Plugin{betterauth.Bearer(), betterauth.Organization()},
 	})
 	if err != nil {
 		return nil, err

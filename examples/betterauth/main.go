@@ -4,7 +4,7 @@
 //	npm install
 //	go run .
 //
-// It starts server.mjs and passes /api/auth/ on to it, so that both are one origin. Everything else is decided here,
+// With -redis redis://127.0.0.1:6379/0 both keep sessions in Redis. It starts server.mjs and passes /api/auth/ on to it, so that both are one origin. Everything else is decided here,
 // without asking the server:
 //
 //	curl -c jar -H 'Origin: http://127.0.0.1:8080' --json '{"name":"Ada","email":"ada@example.com","password":"correct horse"}' \
@@ -31,23 +31,30 @@ import (
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/betterauth"
+	"github.com/netscript/auth/store/redisstore"
 )
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8080", "loopback address to listen on")
 	file := flag.String("db", "auth.db", "SQLite file that both share")
+	redis := flag.String("redis", "", "URL of a Redis for sessions; if empty, they are in the database")
 	dir := flag.String("dir", ".", "directory of server.mjs and its node_modules")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *addr, *file, *dir); err != nil {
+	if err := run(ctx, *addr, *file, *dir, *redis); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // run serves until ctx ends.
-func run(ctx context.Context, addr, file, dir string) error {
+func run(ctx context.Context, addr, file, dir, redis string) error {
 	file, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	secondary, err := openSecondary(redis)
 	if err != nil {
 		return err
 	}
@@ -60,11 +67,11 @@ func run(ctx context.Context, addr, file, dir string) error {
 	if secret == "" {
 		secret = auth.GenerateKey().Encode() // people are signed out when the program ends
 	}
-	node, err := startNode(ctx, dir, file, origin, secret)
+	node, err := startNode(ctx, dir, file, origin, secret, redis)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	h, err := newHandler(file, origin, auth.NewSecret(secret), node)
+	h, err := newHandler(file, origin, auth.NewSecret(secret), node, secondary)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -77,15 +84,31 @@ func run(ctx context.Context, addr, file, dir string) error {
 	return nil
 }
 
+// openSecondary returns the storage of a better-auth server that has redisStorage, or nil without a URL.
+func openSecondary(rawURL string) (*betterauth.Secondary, error) {
+	if rawURL == "" {
+		return nil, nil
+	}
+	config, err := redisstore.ParseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	storage, err := redisstore.NewSecondary(config)
+	if err != nil {
+		return nil, err
+	}
+	return &betterauth.Secondary{Storage: storage, KeyPrefix: "better-auth:"}, nil
+}
+
 // startNode starts the better-auth server and returns its address. It ends with ctx, or with this program.
-func startNode(ctx context.Context, dir, file, origin, secret string) (string, error) {
+func startNode(ctx context.Context, dir, file, origin, secret, redis string) (string, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return "", err
 	}
 	cmd := exec.CommandContext(ctx, "node", "server.mjs")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
-	cmd.Env = append(os.Environ(), "AUTH_DB="+file, "PORT="+strconv.Itoa(port), "BETTER_AUTH_URL="+origin, "BETTER_AUTH_SECRET="+secret)
+	cmd.Env = append(os.Environ(), "AUTH_DB="+file, "PORT="+strconv.Itoa(port), "BETTER_AUTH_URL="+origin, "BETTER_AUTH_SECRET="+secret, "AUTH_REDIS="+redis)
 	if _, err := cmd.StdinPipe(); err != nil { // its end is how the server learns that this program is gone
 		return "", err
 	}

@@ -18,6 +18,11 @@ const options = {
   telemetry: { enabled: false },
   plugins: [bearer(), organization()],
 };
+if (process.env.AUTH_REDIS) {
+  const { Redis } = await import("ioredis");
+  const { redisStorage } = await import("@better-auth/redis-storage");
+  options.secondaryStorage = redisStorage({ client: new Redis(process.env.AUTH_REDIS) });
+}
 await (await getMigrations(options)).runMigrations();
 
 const server = http.createServer(toNodeHandler(betterAuth(options)));

@@ -169,8 +169,11 @@ func (w *world) agreeKey(step string, k keyPair) {
 	code := ""
 	if refused, ok := errors.AsType[*betterauth.APIKeyError](err); ok {
 		code = refused.Code
+		if w.place.keys == betterauth.KeysInSecondaryAndDatabase && code == betterauth.KeyInvalid && body.Code == betterauth.KeyUsedUp {
+			return // the server's copy is behind the row, which it would have deleted as we have
+		}
 		if refused.Status != answer.status {
-			w.t.Fatalf("after %s: the key is refused with %d here, %d there", step, refused.Status, answer.status)
+			w.t.Fatalf("after %s: the key is refused with %d (%s) here, %d (%s) there", step, refused.Status, code, answer.status, body.Code)
 		}
 	} else if err != nil {
 		w.t.Fatal(err)
@@ -344,13 +347,13 @@ func (w *world) makeKey() string {
 	if w.random.IntN(3) == 0 {
 		body["prefix"] = "pk_"
 	}
-	var one, two struct{ Key string }
+	var one, two struct{ ID, Key string }
 	w.server.control("createKey", body, &one)
 	w.server.control("createKey", body, &two)
 	w.keys = append(w.keys, keyPair{one.Key, two.Key})
 	if w.random.IntN(4) == 0 {
-		for _, key := range []string{one.Key, two.Key} {
-			w.exec("UPDATE [apikey] SET [enabled] = ? WHERE [start] = ?", false, key[:6])
+		for _, id := range []string{one.ID, two.ID} {
+			w.server.control("updateKey", map[string]any{"keyId": id, "userId": body["userId"], "enabled": false}, nil)
 		}
 	}
 	return "key"
@@ -366,6 +369,8 @@ func TestAgreement(t *testing.T) {
 	for _, p := range []place{
 		{engine: "sqlite"}, {engine: "postgres"}, {engine: "mariadb"},
 		{engine: "postgres", redis: true}, {engine: "sqlite", redis: true, inDB: true},
+		{engine: "sqlite", redis: true, inDB: true, keys: betterauth.KeysInSecondary},
+		{engine: "postgres", redis: true, keys: betterauth.KeysInSecondaryAndDatabase},
 		{engine: "sqlite", cache: "compact", strategy: betterauth.CompactStrategy}, {engine: "sqlite", cache: "jwt", strategy: betterauth.JWTStrategy},
 		{engine: "sqlite", cache: "jwe", strategy: betterauth.JWEStrategy},
 	} {

@@ -13,11 +13,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netscript/auth/internal/redistest"
 	"github.com/netscript/auth/interop/internal/testenv"
 )
 
 // TestExample runs examples/betterauth, and signs up, in and out.
 func TestExample(t *testing.T) {
+	t.Run("database", func(t *testing.T) { testExample(t) })
+	t.Run("redis", func(t *testing.T) {
+		s := redistest.Start(t, redistest.Options{})
+		testExample(t, "-redis", "redis://"+s.Addr)
+		if !strings.Contains(s.Do("INFO", "commandstats"), "cmdstat_setex:") {
+			t.Error("nothing was kept in Redis")
+		}
+	})
+}
+
+func testExample(t *testing.T, arguments ...string) {
 	interop := testenv.Interop(t)
 	if _, err := os.Stat(filepath.Join(interop, "node_modules", "better-auth")); err != nil {
 		testenv.Missing(t, "the npm package better-auth")
@@ -48,7 +60,7 @@ func TestExample(t *testing.T) {
 	_ = l.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := &lockedBuffer{}
-	cmd := exec.CommandContext(ctx, program, "-addr", addr, "-dir", dir, "-db", filepath.Join(dir, "auth.db"))
+	cmd := exec.CommandContext(ctx, program, append(arguments, "-addr", addr, "-dir", dir, "-db", filepath.Join(dir, "auth.db"))...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stderr = log

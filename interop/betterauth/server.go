@@ -29,6 +29,7 @@ type settings struct {
 	Redis   string         `json:"redis,omitempty"`
 	Secret  string         `json:"secret"`
 	Session map[string]any `json:"session,omitempty"`
+	APIKey  map[string]any `json:"apiKey,omitempty"`
 }
 
 // server is a running better-auth server.

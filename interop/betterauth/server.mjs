@@ -61,7 +61,7 @@ const options = {
   session: settings.session,
   plugins: [
     bearer(), admin(), organization({ ac, roles, teams: { enabled: true } }), multiSession(), username(), anonymous(), jwt({ disableSettingJwtHeader: true }),
-    twoFactor(), apiKey({ enableSessionForAPIKeys: true }),
+    twoFactor(), apiKey({ enableSessionForAPIKeys: true, enableMetadata: true, ...settings.apiKey }),
   ],
 };
 if (settings.redis) {
@@ -77,6 +77,9 @@ const milliseconds = (since) => Number(process.hrtime.bigint() - since) / 1e6;
 const control = {
   addMember: (b) => auth.api.addMember({ body: b }),
   createKey: (b) => auth.api.createApiKey({ body: b }),
+  updateKey: (b) => auth.api.updateApiKey({ body: b }),
+  verifyKey: (b) => auth.api.verifyApiKey({ body: b }),
+  listKeys: async ({ headers }) => (await auth.api.listApiKeys({ headers: new Headers(headers) })),
   setRole: ({ userId, role }) => context.internalAdapter.updateUser(userId, { role }),
   deleteUser: ({ userId }) => context.internalAdapter.deleteUser(userId),
   verifyJWT: async ({ token }) => (await auth.api.verifyJWT({ body: { token } })).payload,

@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/rueidis"
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
@@ -26,6 +25,7 @@ import (
 	"github.com/netscript/auth/betterauth"
 	"github.com/netscript/auth/internal/redistest"
 	"github.com/netscript/auth/internal/sqltest"
+	"github.com/netscript/auth/store/redisstore"
 )
 
 const testSecret = "interop-4f1b9c07d2e86a35c1f0b7e94d8a2c63"
@@ -43,6 +43,7 @@ type place struct {
 	engine   string
 	redis    bool
 	inDB     bool // with redis: in the database too
+	keys     betterauth.KeyStorage
 	cache    string
 	strategy betterauth.CacheStrategy
 }
@@ -55,6 +56,7 @@ func (p place) String() string {
 	if p.inDB {
 		name += "+rows"
 	}
+	name += [...]string{"", "+keys", "+keys and rows"}[p.keys]
 	if p.cache != "" {
 		name += "+" + p.cache
 	}
@@ -65,6 +67,7 @@ func (p place) String() string {
 type world struct {
 	t       testing.TB
 	place   place
+	redis   *redistest.Server // nil: there is none
 	server  *server
 	db      *gorm.DB
 	backend *betterauth.Backend
@@ -103,13 +106,17 @@ func newWorld(t testing.TB, p place, seed uint64) *world {
 	w.config = betterauth.Config{
 		DB: w.db, Secret: auth.NewSecret(testSecret), Cookies: betterauth.Cookies{Security: betterauth.InsecureNever},
 		Session: betterauth.Session{Refresh: betterauth.RefreshWrite},
-		Plugins: plugins(),
+		Plugins: plugins(p.keys), QueryTimeout: time.Minute,
 	}
 	if p.redis {
-		storage, address := openRedis(t)
-		s.Redis = "redis://" + address
+		var storage *redisstore.Secondary
+		storage, w.redis = openRedis(t)
+		s.Redis = "redis://" + w.redis.Addr
 		w.config.Secondary = &betterauth.Secondary{Storage: storage, KeyPrefix: "better-auth:", StoreSessionInDatabase: p.inDB}
 		s.Session["storeSessionInDatabase"] = p.inDB
+	}
+	if p.keys != betterauth.KeysInDatabase {
+		s.APIKey = map[string]any{"storage": "secondary-storage", "fallbackToDatabase": p.keys == betterauth.KeysInSecondaryAndDatabase}
 	}
 	if p.cache != "" {
 		s.Session["cookieCache"] = map[string]any{"enabled": true, "strategy": p.cache, "maxAge": 300}
@@ -131,12 +138,12 @@ func newWorld(t testing.TB, p place, seed uint64) *world {
 	return w
 }
 
-func plugins() []betterauth.Plugin {
+func plugins(keys betterauth.KeyStorage) []betterauth.Plugin {
 	all := []string{"create", "read", "update", "delete"}
 	return []betterauth.Plugin{
 		betterauth.Bearer(betterauth.BearerConfig{InsecureAcceptUnsigned: true}), betterauth.Admin(betterauth.AdminConfig{InsecureAllowBanned: true}),
 		betterauth.MultiSession(), betterauth.Username(), betterauth.Anonymous(), betterauth.TwoFactor(), betterauth.JWT(),
-		betterauth.APIKey(betterauth.APIKeyConfig{Session: true}),
+		betterauth.APIKey(betterauth.APIKeyConfig{Session: true, Storage: keys}),
 		betterauth.Organization(betterauth.OrganizationConfig{Teams: true, Roles: map[string]betterauth.Statements{
 			"owner": {"organization": {"update", "delete"}, "member": {"create", "update", "delete"}, "invitation": {"create", "cancel"},
 				"team": {"create", "update", "delete"}, "ac": all, "project": {"create", "read"}},
@@ -178,34 +185,17 @@ func open(t testing.TB, engine string) (db *gorm.DB, dsn string) {
 	return db, dsn
 }
 
-// redisStorage is a secondary storage over rueidis, as an application would write it.
-type redisStorage struct{ client rueidis.Client }
-
-func openRedis(t testing.TB) (redisStorage, string) {
+// openRedis starts a Redis, which both sides use.
+func openRedis(t testing.TB) (*redisstore.Secondary, *redistest.Server) {
 	t.Helper()
 	s := redistest.Start(t, redistest.Options{})
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr}, DisableCache: true})
+	c := redisstore.Config{Addresses: []string{s.Addr}, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
+	storage, err := redisstore.NewSecondary(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(client.Close)
-	return redisStorage{client}, s.Addr
-}
-
-func (s redisStorage) Get(ctx context.Context, key string) (string, bool, error) {
-	value, err := s.client.Do(ctx, s.client.B().Get().Key(key).Build()).ToString()
-	if rueidis.IsRedisNil(err) {
-		return "", false, nil
-	}
-	return value, err == nil, err
-}
-
-func (s redisStorage) Set(ctx context.Context, key, value string, ttl time.Duration) error {
-	return s.client.Do(ctx, s.client.B().Set().Key(key).Value(value).Ex(ttl).Build()).Error()
-}
-
-func (s redisStorage) Delete(ctx context.Context, key string) error {
-	return s.client.Do(ctx, s.client.B().Del().Key(key).Build()).Error()
+	t.Cleanup(storage.Close)
+	return storage, s
 }
 
 func (b *browser) header() http.Header {
