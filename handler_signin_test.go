@@ -28,6 +28,8 @@ func TestSignInInputs(t *testing.T) {
 		{"GET", request("GET", base+"/signin?providerId=two&returnTo=/orders&loginHint=a%40example.com&scopes=a+b:c", ""), noState},
 		{"GET with the other name", request("GET", base+"/signin?providerId=two&redirectTo=/orders&loginHint=a%40example.com&scopes=a+b:c", ""), noState},
 		{"GET: no state from a link", request("GET", base+"/signin?state=evil", ""), auth.SignInParams{}},
+		{"GET: a link links no account", request("GET", base+"/signin?link=true&providerId=two", ""), auth.SignInParams{ProviderID: "two"}},
+		{"POST that links", request("POST", base+"/signin", `{"link":true}`, "Content-Type", asJSON), auth.SignInParams{Link: true}},
 		{"POST JSON", request("POST", base+"/signin", `{"providerId":"two","redirectTo":"/orders","loginHint":"a@example.com","scopes":["a","b:c"],"state":"mine","x":[1]}`, "Content-Type", asJSON), full},
 		{"POST JSON with charset", request("POST", base+"/signin", `{"state":"mine"}`, "Content-Type", "application/json; charset=UTF-8"), auth.SignInParams{State: "mine"}},
 		{"POST form", request("POST", base+"/signin", "providerId=two&returnTo=%2Forders&loginHint=a%40example.com&scopes=a%20b:c&state=mine", "Content-Type", asForm), full},
