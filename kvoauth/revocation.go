@@ -63,7 +63,7 @@ func (b *Backend) revokeTokens(ctx context.Context, d digest, rec *record) {
 // revoke does it for tokens that no session holds. e is the event of its success.
 func (b *Backend) revoke(ctx context.Context, e auth.Event, t *tokenSet) {
 	rp, err := b.relyingParty(e.ProviderID)
-	if err != nil || rp.Provider.RevocationEndsConsent {
+	if err != nil || rp.Provider.RevocationEndsConsent || t.Grantee != rp.grantee() {
 		return
 	}
 	job := revocation{context.WithoutCancel(ctx), t.Refresh, "refresh_token", e}
