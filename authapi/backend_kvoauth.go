@@ -2,6 +2,7 @@ package authapi
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 
 	"github.com/netscript/auth"
@@ -11,7 +12,7 @@ import (
 )
 
 // readKvOAuth returns the configuration of the kv-oauth backend. The store comes later.
-func (e *environ) readKvOAuth(o Options) kvoauth.Config {
+func (e *environ) readKvOAuth(o Options, proxies []netip.Prefix) kvoauth.Config {
 	insecure := e.flag("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS")
 	clients, primary := e.readClients(insecure)
 	c := kvoauth.Config{
@@ -21,6 +22,8 @@ func (e *environ) readKvOAuth(o Options) kvoauth.Config {
 		Keys:              e.keys("NETSCRIPT_AUTH_KV_OAUTH_KEY"),
 		DefaultReturnURL:  e.text("NETSCRIPT_AUTH_DEFAULT_RETURN_URL"),
 		ReturnOrigins:     e.list("NETSCRIPT_AUTH_RETURN_ORIGINS"),
+		SessionPolicy:     kvoauth.SessionPolicy(e.choice("NETSCRIPT_AUTH_SESSION_POLICY", string(kvoauth.AAL1), string(kvoauth.AAL2), string(kvoauth.AAL3))),
+		TrustedProxies:    proxies,
 		HTTPClient:        o.HTTPClient,
 		Now:               o.Now,
 		InsecureAllowHTTP: insecure,

@@ -23,7 +23,8 @@
 //	NETSCRIPT_AUTH_CORS_ORIGINS             origins whose pages may call this service with cookies, separated by commas
 //	NETSCRIPT_AUTH_ERROR_URL                where a browser goes when a sign-in fails, with ?error=code
 //	NETSCRIPT_AUTH_RATE_LIMIT               sign-ins and callbacks per client, as 30/m; off by default
-//	NETSCRIPT_AUTH_TRUSTED_PROXIES          address ranges of proxies whose X-Forwarded-For is believed, for that limit
+//	NETSCRIPT_AUTH_TRUSTED_PROXIES          address ranges of proxies whose X-Forwarded-For is believed, for that limit and
+//	                                        for the addresses in the list of sessions
 //	NETSCRIPT_AUTH_VERIFY_KEY               turns GET /api/v1/auth/verify on, and signs its headers; a comma-separated ring
 //	NETSCRIPT_AUTH_VERIFY_AUDIENCE          the services that those headers are for
 //	NETSCRIPT_AUTH_VERIFY_CLAIMS            names of claims to send along, separated by commas
@@ -53,6 +54,9 @@
 //	NETSCRIPT_AUTH_PRIMARY_PROVIDER         the id of the one whose subjects are used as they are; the provider of the
 //	                                        plain variables, if there is one. Never change it: it says who users are
 //	NETSCRIPT_AUTH_COOKIE_NAME              __Host-ns_session
+//	NETSCRIPT_AUTH_SESSION_POLICY           aal1, aal2 or aal3: sessions last as long as NIST SP 800-63B-4 lets them, at most
+//	                                        30 days; 24 hours and one idle; 12 hours and 15 minutes idle. By default, seven
+//	                                        days and 24 hours idle
 //	NETSCRIPT_AUTH_RETURN_ORIGINS           further origins that a sign-in may lead back to, separated by commas
 //	NETSCRIPT_AUTH_DEFAULT_RETURN_URL       /
 //	NETSCRIPT_AUTH_KV                       redis, sql, memory; if unset, redis or sql by which of the next two is set

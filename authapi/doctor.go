@@ -39,7 +39,7 @@ func Doctor(ctx context.Context, o Options) []Finding {
 	o = o.withDefaults()
 	e := o.environ()
 	c := e.readConfig(o)
-	p := e.readBackend(o, c.backend)
+	p := e.readBackend(o, c)
 	d := &doctor{options: o}
 	var problems *ConfigError
 	if errors.As(e.err(), &problems) {
@@ -83,6 +83,7 @@ func (d *doctor) fail(what, detail string) {
 func (d *doctor) kvOAuth(ctx context.Context, p plan, s *storage) {
 	d.redirect(p.kvOAuth)
 	d.cookie(p.kvOAuth)
+	d.sessions(p.kvOAuth.SessionPolicy)
 	d.pass("keys", fmt.Sprintf("%d of 32 bytes; the first seals", len(p.kvOAuth.Keys)))
 	for _, c := range p.kvOAuth.Clients {
 		d.provider(ctx, c)
@@ -131,6 +132,14 @@ func (d *doctor) cookie(c kvoauth.Config) {
 		return
 	}
 	d.pass("cookie", name+", which only this host can set, over TLS")
+}
+
+func (d *doctor) sessions(policy kvoauth.SessionPolicy) {
+	absolute, idle, ok := policy.Limits()
+	if !ok {
+		absolute, idle, policy = kvoauth.DefaultAbsoluteTimeout, kvoauth.DefaultIdleTimeout, "none"
+	}
+	d.pass("session policy", fmt.Sprintf("%s; sessions end after %v, and %v after they were last used", policy, absolute, min(idle, kvoauth.DefaultIdleTimeout)))
 }
 
 // provider looks at the issuer's discovery document and at the clock of who serves it.

@@ -54,7 +54,10 @@ func TestDoctor(t *testing.T) {
 		env    env
 		want   []string // all must be there; none of them FAIL means that there is no FAIL at all
 	}{
-		{"good", nil, kvOAuthEnv(), []string{"ok   redirect URI: leads to app.test/api/v1/auth/callback", "ok   cookie: __Host-ns_session", "ok   provider default: discovery answers", "ok   store: in memory", "ok   keys: 1 of"}},
+		{"good", nil, kvOAuthEnv(), []string{"ok   redirect URI: leads to app.test/api/v1/auth/callback", "ok   cookie: __Host-ns_session", "ok   provider default: discovery answers", "ok   store: in memory", "ok   keys: 1 of",
+			"ok   session policy: none; sessions end after 168h0m0s, and 24h0m0s after they were last used"}},
+		{"AAL3", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_SESSION_POLICY", "aal3"), []string{"ok   session policy: aal3; sessions end after 12h0m0s, and 15m0s after they were last used"}},
+		{"AAL1", nil, kvOAuthEnv().with("NETSCRIPT_AUTH_SESSION_POLICY", "aal1"), []string{"ok   session policy: aal1; sessions end after 720h0m0s, and 24h0m0s after they were last used"}},
 		{"stored", func(o *authapi.Options) { o.KV = memory }, kvOAuthEnv(), []string{"ok   store: reachable and writable"}},
 		{"store down", func(o *authapi.Options) {
 			o.KV = &storetest.Faulty{KV: memory, Fault: storetest.Always(storetest.Fail, storetest.OpSet)}

@@ -45,7 +45,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	o.HTTPClient = tracedClient(o.HTTPClient, telemetry)
-	plan := e.readBackend(o, s.config.backend)
+	plan := e.readBackend(o, s.config)
 	if err := e.err(); err != nil {
 		return nil, err
 	}
@@ -130,11 +130,11 @@ type plan struct {
 }
 
 // readBackend reads what the active backend needs, and nothing of the others.
-func (e *environ) readBackend(o Options, name string) plan {
-	p := plan{name: name}
-	switch name {
+func (e *environ) readBackend(o Options, c config) plan {
+	p := plan{name: c.backend}
+	switch c.backend {
 	case backendKvOAuth:
-		p.kvOAuth = e.readKvOAuth(o)
+		p.kvOAuth = e.readKvOAuth(o, c.limit.proxies)
 		p.storage = e.readStorage(o)
 	case backendWorkOS:
 		p.workOS = e.readWorkOS(o)

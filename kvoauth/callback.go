@@ -205,7 +205,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 		return nil, fail(auth.CodeUserMismatch, "callback", errors.New("a step-up came back as another user"))
 	}
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
-	rec.UserAgent = userAgent(c.request)
+	rec.UserAgent, rec.IPAddress = userAgent(c.request), c.cfg.ipAddress(c.request)
 	rec.authenticated(user.authentication)
 	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/clientaddr"
 	"github.com/netscript/auth/internal/returnurl"
 	"github.com/netscript/auth/providers"
 	"github.com/netscript/auth/store"
@@ -62,6 +64,9 @@ type Config struct {
 	// URL is http.
 	CookieName string
 
+	// SessionPolicy bounds the two timeouts that follow by an assurance level: [AAL1], [AAL2] or [AAL3]. Those that are zero
+	// are then the level's, and longer ones are refused. If empty, there is no bound but the fields' own.
+	SessionPolicy SessionPolicy
 	// IdleTimeout ends a session that is not used for so long. If zero, 24 hours. At most AbsoluteTimeout.
 	IdleTimeout time.Duration
 	// AbsoluteTimeout ends a session so long after the sign-in, however it is used. If zero, 7 days.
@@ -90,6 +95,12 @@ type Config struct {
 	// HTTPClient reaches the providers: its Transport and Timeout are used. If nil, http.DefaultTransport. Redirects are
 	// never followed and answers over 1 MiB are refused, whatever it says. If its Timeout is zero, 10 seconds.
 	HTTPClient *http.Client
+	// TrustedProxies are the addresses of the proxies whose ForwardedHeader is believed for [auth.Session.IPAddress], and for
+	// nothing else. If nil, none: the address is the connection's own.
+	TrustedProxies []netip.Prefix
+	// ForwardedHeader is the one header in which all of TrustedProxies note whom they forward for, "X-Forwarded-For" or
+	// "Forwarded" (RFC 7239). If empty, X-Forwarded-For. Clients can send the other one.
+	ForwardedHeader string
 	// Observer is told of sign-ins and sessions. If nil, nobody is.
 	Observer auth.Observer
 	// CachedSessions is how many decoded sessions are kept in memory beside their stored bytes, which are asked for all
@@ -142,8 +153,8 @@ type settings struct {
 
 func (c Config) validate() (*settings, error) {
 	s := &settings{Config: c}
+	errs := s.applyPolicy()
 	s.fillDefaults()
-	var errs []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
 			errs = append(errs, fmt.Errorf(format, args...))
@@ -160,6 +171,8 @@ func (c Config) validate() (*settings, error) {
 	check(s.SignInTimeout > 0 && s.SignInTimeout <= time.Hour, "SignInTimeout must be positive and at most an hour")
 	check(s.ClockSkew > 0 && s.ClockSkew <= 5*time.Minute, "ClockSkew must be positive and at most five minutes")
 	check(!slices.ContainsFunc(s.AllowedScopes, notScope), "AllowedScopes must have one scope in each element (RFC 6749, section 3.3)")
+	check(!slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return !p.IsValid() }), "TrustedProxies has what is no address range")
+	check(s.ForwardedHeader == clientaddr.XForwardedFor || s.ForwardedHeader == clientaddr.Forwarded, "ForwardedHeader must be X-Forwarded-For or Forwarded")
 	errs = append(errs, s.parseURLs()...)
 	errs = append(errs, s.checkCookie()...)
 	errs = append(errs, s.checkClients()...)
@@ -176,6 +189,7 @@ func (s *settings) fillDefaults() {
 	defaultTo(&s.ClockSkew, DefaultClockSkew)
 	defaultTo(&s.CachedSessions, DefaultCachedSessions)
 	defaultTo(&s.DefaultReturnURL, defaultReturnURL)
+	defaultTo(&s.ForwardedHeader, clientaddr.XForwardedFor)
 	if s.Now == nil {
 		s.Now = time.Now
 	}
@@ -184,6 +198,7 @@ func (s *settings) fillDefaults() {
 	}
 	s.Clients = slices.Clone(s.Clients)
 	s.Keys = slices.Clone(s.Keys)
+	s.TrustedProxies = slices.Clone(s.TrustedProxies)
 	s.AllowedScopes = slices.Clone(s.AllowedScopes)
 	if s.PrimaryProvider == "" && len(s.Clients) == 1 {
 		s.PrimaryProvider = s.Clients[0].Provider.ID

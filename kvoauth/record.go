@@ -11,6 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/internal/clientaddr"
 	"github.com/netscript/auth/internal/strictjson"
 )
 
@@ -197,4 +198,12 @@ func userAgent(r *http.Request) string {
 		return c
 	}, r.UserAgent())
 	return ua[:min(len(ua), maxUserAgent)]
+}
+
+// ipAddress returns the address that r came from, or "".
+func (s *settings) ipAddress(r *http.Request) string {
+	if addr := clientaddr.Of(r, s.TrustedProxies, s.ForwardedHeader); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
 }

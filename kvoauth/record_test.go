@@ -56,6 +56,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Subject: "alice", Scopes: []string{"a"}, Roles: []string{"b"}, Claims: claims,
 	})
 	rec.UserAgent, rec.IndexPage = "agent", 3
+	rec.AuthTime, rec.ACR, rec.AMR, rec.IPAddress = 1, "gold", []string{"pwd"}, "192.0.2.1"
 	sealed, err := b.sealRecord(d, nil, rec)
 	if err != nil {
 		t.Fatal(err)
