@@ -349,7 +349,7 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-// FuzzEnv gives any value to any variable: New does not panic, quotes no value, and never makes something weaker than it
+// FuzzEnv is F-ENV: it gives any value to any variable: New does not panic, quotes no value, and never makes something weaker than it
 // was asked for.
 func FuzzEnv(f *testing.F) {
 	names := slices.Sorted(maps.Keys(kvOAuthEnv().with("NETSCRIPT_AUTH_ALLOW_INSECURE_REQUESTS", "", "NETSCRIPT_AUTH_COOKIE_NAME", "", "NETSCRIPT_AUTH_PROVIDER", "",

@@ -70,7 +70,7 @@ func TestNoRateLimit(t *testing.T) {
 	}
 }
 
-// FuzzClientAddress: a client that is not behind a trusted proxy is known by its connection, whatever it says.
+// FuzzClientAddress is F-FWD: a client that is not behind a trusted proxy is known by its connection, whatever it says.
 func FuzzClientAddress(f *testing.F) {
 	for _, v := range []string{"", "192.0.2.1", " 10.0.0.1 , 192.0.2.1", "for=192.0.2.60;proto=http", `"[2001:db8::1]:80"`, "_hidden", "unknown", "192.0.2.1\r\n 10.0.0.1", ",,,",
 		"fe80::1%eth0", "::ffff:192.0.2.1", "192.0.2.1:80", strings.Repeat("127.0.0.1,", 50)} {

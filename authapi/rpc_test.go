@@ -139,6 +139,7 @@ func TestRPCRefused(t *testing.T) {
 	}
 }
 
+// FuzzRPC is F-API for the oRPC wire form: no body is an error of the server, and every answer has its envelope.
 func FuzzRPC(f *testing.F) {
 	for _, body := range []string{"", "{}", `{"json":{},"meta":[]}`, `{"json":null,"meta":[[3]]}`, `{"meta":[[1,"a"]]}`, `{"json":{"sessionId":"x"}}`, `{"json":{"a":1,"a":2}}`, "[]", "{\"json\":\"\\ud800\"}"} {
 		for i := range 4 {

@@ -11,7 +11,7 @@ import (
 	"github.com/netscript/auth/providers"
 )
 
-// FuzzIdentity feeds every preset: what is accepted has a proper subject and the same one each time, and no
+// FuzzIdentity is F-UI: it feeds every preset: what is accepted has a proper subject and the same one each time, and no
 // message depends on the document.
 func FuzzIdentity(f *testing.F) {
 	all := presets(f)

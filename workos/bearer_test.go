@@ -121,7 +121,7 @@ func TestBearerHeader(t *testing.T) {
 	}
 }
 
-// FuzzAuthorization: what is accepted is one scheme, spaces, and the token.
+// FuzzAuthorization is F-AUTHZ: what is accepted is one scheme, spaces, and the token.
 func FuzzAuthorization(f *testing.F) {
 	token := newTestKeys(f)["main"].sign(f, nil, baseClaims(testNow))
 	for _, s := range []string{"Bearer TOKEN", "bearer  TOKEN", "Bearer\tTOKEN", "Bearer TOKEN x", " Bearer TOKEN", "Bearer %TOKEN", "TOKEN"} {

@@ -230,7 +230,7 @@ func modelUnseal(sealed, password string, now int64) (string, bool) {
 	return string(plain[:len(plain)-n]), true
 }
 
-// FuzzUnseal lets the fuzzer write the seal itself, and the fields of a seal that is then given a true MAC, so that it
+// FuzzUnseal is F-IRON: it lets the fuzzer write the seal itself, and the fields of a seal that is then given a true MAC, so that it
 // also gets behind the MAC.
 func FuzzUnseal(f *testing.F) {
 	for _, v := range load[struct{ Vectors []sealVector }](f, "seal.json").Vectors {

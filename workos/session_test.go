@@ -301,7 +301,7 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
-// FuzzSession: whatever is sealed, the subject is the user of the verified token, and is the sealed user, or nobody.
+// FuzzSession is F-WOS: whatever is sealed, the subject is the user of the verified token, and is the sealed user, or nobody.
 func FuzzSession(f *testing.F) {
 	key := newTestKeys(f)["main"]
 	b, _ := tokenBackend(f, func(c *workos.Config) { c.CachedSessions = -1 })

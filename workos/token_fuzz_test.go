@@ -17,7 +17,7 @@ import (
 	"github.com/netscript/auth/workos"
 )
 
-// FuzzToken compares with a model that has the rules, and with go-jose where the header is an ordinary one: go-jose refuses
+// FuzzToken is F-JWT: it compares with a model that has the rules, and with go-jose where the header is an ordinary one: go-jose refuses
 // members that come twice, and looks into those that do not matter here. With a character changed after signing, the
 // token is another.
 func FuzzToken(f *testing.F) {
@@ -134,7 +134,7 @@ func modelClaims(c map[string]any) bool {
 	return c["sub"] == testUser && sid != "" && len(sid) <= 255 && !control
 }
 
-// FuzzKeys compares with a decoding of its own: a key that may verify is the one that the set shows, and none is broken
+// FuzzKeys is F-JWKS: it compares with a decoding of its own: a key that may verify is the one that the set shows, and none is broken
 // that is not.
 func FuzzKeys(f *testing.F) {
 	main := newTestKeys(f)["main"]

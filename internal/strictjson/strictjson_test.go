@@ -172,7 +172,7 @@ func TestValue(t *testing.T) {
 	}
 }
 
-// What Object accepts, encoding/json must read as the same members; an error must say nothing of the input.
+// FuzzObject is F-API, F-TOK, F-UI, F-DISC and F-JWKS at the root of all of them. What Object accepts, encoding/json must read as the same members; an error must say nothing of the input.
 func FuzzObject(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"sub":"a"}`, `{"sub":"a","sub":"b"}`, `{"a":{"b":[1,2,{"c":"\ud83d\ude00"}]},"d":null}`,
