@@ -2,6 +2,7 @@ package betterauth
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -195,7 +196,7 @@ func seconds(v any) (int64, bool) {
 // returns its header and its claims.
 func (k *keySet) open(ctx context.Context, token string) (jose.Header, map[string]any, error) {
 	invalid := fail(auth.CodeTokenInvalid, opAuthenticate, errBadToken)
-	if len(token) > maxSessionData {
+	if len(token) > maxSessionData || !canonical(token) {
 		return jose.Header{}, nil, invalid
 	}
 	object, err := jose.ParseSignedCompact(token, jwtAlgorithms)
@@ -220,6 +221,18 @@ func (k *keySet) open(ctx context.Context, token string) (jose.Header, map[strin
 		return header, nil, invalid
 	}
 	return header, claims, nil
+}
+
+// canonical reports whether the parts of a token are base64url in its one spelling (RFC 4648, section 3.5). go-jose passes
+// over line breaks and spare bits, and verifies what it has encoded anew: many texts would be one token.
+func canonical(token string) bool {
+	for part := range strings.SplitSeq(token, ".") {
+		plain, err := base64.RawURLEncoding.Strict().DecodeString(part)
+		if err != nil || base64.RawURLEncoding.EncodedLen(len(plain)) != len(part) {
+			return false
+		}
+	}
+	return true
 }
 
 const (
