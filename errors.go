@@ -65,7 +65,8 @@ const (
 	CodeSubjectMismatch     Code = "subject_mismatch" // UserInfo or a refreshed token speaks of someone else
 	CodeIdentityInvalid     Code = "identity_invalid" // no stable, acceptable subject
 	CodeConfigInvalid       Code = "config_invalid"   // a constructor's configuration
-	CodeClientRejected      Code = "client_rejected"  // invalid_client, unauthorized_client: the client is set up wrongly
+	CodeLogoutTokenInvalid  Code = "logout_token_invalid"
+	CodeClientRejected      Code = "client_rejected" // invalid_client, unauthorized_client: the client is set up wrongly
 )
 
 // Codes of neither class: it could not be decided.
@@ -130,7 +131,7 @@ func (c Code) Class() error {
 		CodeUnknownProvider, CodeReturnURLRejected, CodeScopeNotAllowed, CodeParameterDuplicated, CodeCallbackInvalid,
 		CodeTransactionMissing, CodeTransactionInvalid, CodeIssuerMismatch, CodeAccessDenied, CodeLoginRequired,
 		CodeProviderRefused, CodeAccountLinked, CodeSignInDenied, CodeCodeRejected, CodeIDTokenInvalid, CodeNonceMismatch,
-		CodeSubjectMismatch, CodeIdentityInvalid, CodeConfigInvalid, CodeClientRejected:
+		CodeSubjectMismatch, CodeIdentityInvalid, CodeConfigInvalid, CodeLogoutTokenInvalid, CodeClientRejected:
 		return ErrRejected
 	case CodeUnsupported:
 		return errors.ErrUnsupported

@@ -88,6 +88,7 @@ var codes = map[auth.Code]struct {
 	auth.CodeIdentityInvalid:     {auth.ErrRejected, 400},
 	auth.CodeProviderRefused:     {auth.ErrRejected, 502},
 	auth.CodeClientRejected:      {auth.ErrRejected, 502},
+	auth.CodeLogoutTokenInvalid:  {auth.ErrRejected, 400},
 	auth.CodeConfigInvalid:       {auth.ErrRejected, 503},
 	auth.CodeUnsupported:         {errors.ErrUnsupported, 502},
 	auth.CodeProviderUnavailable: {nil, 502},

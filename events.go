@@ -14,19 +14,21 @@ type EventName string
 
 // The events.
 const (
-	EventSignInStarted         EventName = "auth.signin.started"
-	EventSignInFailed          EventName = "auth.signin.failed"
-	EventSignInCompleted       EventName = "auth.signin.completed"
-	EventOIDCCompleted         EventName = "auth.oidc.completed" // the provider's answer was verified; the session is not made yet
-	EventTokenRefreshed        EventName = "auth.token.refreshed"
-	EventRefreshFailed         EventName = "auth.token.refresh_failed"
-	EventTokenRevoked          EventName = "auth.token.revoked"           // at the provider, after the session had ended
-	EventTokenRevocationFailed EventName = "auth.token.revocation_failed" // given up: the token is good until it expires
-	EventSessionCreated        EventName = "auth.session.created"
-	EventSessionRevoked        EventName = "auth.session.revoked"
-	EventSessionExpired        EventName = "auth.session.expired"
-	EventSessionRejected       EventName = "auth.session.rejected" // a credential was presented that is malformed, doubled or unknown
-	EventSignedOut             EventName = "auth.signout.completed"
+	EventSignInStarted           EventName = "auth.signin.started"
+	EventSignInFailed            EventName = "auth.signin.failed"
+	EventSignInCompleted         EventName = "auth.signin.completed"
+	EventOIDCCompleted           EventName = "auth.oidc.completed" // the provider's answer was verified; the session is not made yet
+	EventTokenRefreshed          EventName = "auth.token.refreshed"
+	EventRefreshFailed           EventName = "auth.token.refresh_failed"
+	EventTokenRevoked            EventName = "auth.token.revoked"           // at the provider, after the session had ended
+	EventTokenRevocationFailed   EventName = "auth.token.revocation_failed" // given up: the token is good until it expires
+	EventSessionCreated          EventName = "auth.session.created"
+	EventSessionRevoked          EventName = "auth.session.revoked"
+	EventSessionExpired          EventName = "auth.session.expired"
+	EventSessionRejected         EventName = "auth.session.rejected"             // a credential was presented that is malformed, doubled or unknown
+	EventBackChannelLogout       EventName = "auth.backchannel_logout.completed" // a provider's logout token was obeyed
+	EventBackChannelLogoutFailed EventName = "auth.backchannel_logout.failed"
+	EventSignedOut               EventName = "auth.signout.completed"
 )
 
 // Event is one such step. It holds no credential; the subject is a [Secret] so that only an observer that asks for it

@@ -145,6 +145,9 @@ type SignOutParams struct {
 	// ReturnTo is where the browser goes afterwards, with the rules of [SignInParams.ReturnTo]; one that is not allowed is
 	// replaced by the backend's default, because signing out must not fail for it.
 	ReturnTo string
+	// Local leaves the person signed in at the provider. If false, a backend that can signs out there too: the Redirect
+	// then leads to the provider, and from there to ReturnTo.
+	Local bool
 }
 
 // Redirect is where to send the browser, with the cookies to set on the way. It is an http.Handler that does so.

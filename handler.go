@@ -37,6 +37,8 @@ type HandlerConfig struct {
 //	GET, POST /signin        start a sign-in
 //	GET, POST /callback      take the provider's answer; /callback/{providerId} is one provider's own
 //	POST      /signout       end the session
+//	GET       /signout/callback    back from a sign-out at the provider
+//	POST      /backchannel-logout  a provider says that it has ended a session
 //	GET       /session, /me  who is asking
 //	GET       /sessions      the caller's own sessions
 //	DELETE    /sessions/{id} end one of them
@@ -51,9 +53,12 @@ type HandlerConfig struct {
 // A Handler is immutable and safe for concurrent use.
 type Handler struct {
 	backend AuthBackendPort
-	flow    InteractiveFlowPort // nil: the backend has none; so for the next two
+	flow    InteractiveFlowPort // nil: the backend has none; so for the next four
 	signOut SignOutPort
 	admin   SessionAdminPort
+
+	signOutReturn SignOutReturnPort
+	backChannel   BackChannelLogoutPort
 
 	base     string
 	errorURL *url.URL // nil: the handler's own page
@@ -97,6 +102,8 @@ func NewHandler(b AuthBackendPort, c HandlerConfig) (*Handler, error) {
 	h.flow, _ = As[InteractiveFlowPort](b)
 	h.signOut, _ = As[SignOutPort](b)
 	h.admin, _ = As[SessionAdminPort](b)
+	h.signOutReturn, _ = As[SignOutReturnPort](b)
+	h.backChannel, _ = As[BackChannelLogoutPort](b)
 	h.mux = h.routes()
 	return h, nil
 }
@@ -114,8 +121,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.notFound(w, r)
 		return
 	}
-	// A provider's form_post is a cross-site POST by nature; the transaction's cookie protects it instead.
-	if !h.isFormPost(r) {
+	// A provider's form_post is a cross-site POST by nature; the transaction's cookie protects it instead. Its logout
+	// token protects itself, and what has cookies plays no part.
+	if !h.isFormPost(r) && r.URL.Path != h.base+"/backchannel-logout" {
 		if err := h.origins.Check(r); err != nil {
 			h.fail(w, r, failure{op: "origin", err: &Error{Code: CodeCrossOrigin, Op: "origin", Err: err}})
 			return
@@ -135,7 +143,7 @@ type methods map[string]http.HandlerFunc
 func (h *Handler) routes() *http.ServeMux {
 	read := func(f http.HandlerFunc) methods { return methods{http.MethodGet: f, http.MethodHead: f} }
 	mux := http.NewServeMux()
-	for path, m := range map[string]methods{
+	routes := map[string]methods{
 		"/signin":        {http.MethodGet: h.serveSignIn, http.MethodPost: h.serveSignIn},
 		"/callback":      {http.MethodGet: h.serveCallback, http.MethodPost: h.serveCallback},
 		"/callback/{id}": {http.MethodGet: h.serveCallback, http.MethodPost: h.serveCallback},
@@ -147,7 +155,14 @@ func (h *Handler) routes() *http.ServeMux {
 		"/describe":      read(h.serveDescribe),
 		"/providers":     read(h.serveProviders),
 		"/verify":        read(h.serveVerify),
-	} {
+	}
+	if h.signOutReturn != nil {
+		routes["/signout/callback"] = methods{http.MethodGet: h.serveSignOutReturn}
+	}
+	if h.backChannel != nil {
+		routes["/backchannel-logout"] = methods{http.MethodPost: h.serveBackChannelLogout}
+	}
+	for path, m := range routes {
 		mux.HandleFunc(h.base+path, h.dispatch(m))
 	}
 	mux.HandleFunc("/", h.notFound)

@@ -206,7 +206,7 @@ func TestDeleteCurrentSession(t *testing.T) {
 	wantStatus(t, w, 200)
 	wantJSON(t, w, `{"revoked":true,"sessionId":"s-alice"}`)
 	wantCookies(t, w, clearing())
-	if len(b.signOuts) != 1 || b.signOuts[0] != (auth.SignOutParams{SessionID: "s-alice"}) {
+	if len(b.signOuts) != 1 || b.signOuts[0] != (auth.SignOutParams{SessionID: "s-alice", Local: true}) {
 		t.Errorf("signed out %v", b.signOuts)
 	}
 	b.signOut = func(auth.SignOutParams) (*auth.Redirect, error) {

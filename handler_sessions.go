@@ -110,7 +110,7 @@ func (h *Handler) sessionOf(ctx context.Context, userID, id string) (*Session, e
 
 // deleteCurrent is a sign-out: the cookie goes too.
 func (h *Handler) deleteCurrent(w http.ResponseWriter, r *http.Request, id string) {
-	if _, err := h.endSession(w, r, SignOutParams{SessionID: id}); err != nil {
+	if _, err := h.endSession(w, r, SignOutParams{SessionID: id, Local: true}); err != nil {
 		h.fail(w, r, failure{op: "delete session", err: err, data: map[string]any{"revoked": false}})
 		return
 	}

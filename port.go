@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -50,6 +51,24 @@ type SignOutPort interface {
 	// session is acknowledged as ended, or that there was none. Ending a session other than the caller's own, or of
 	// another user, is refused with [CodeForbidden] and changes nothing.
 	SignOut(r *http.Request, p SignOutParams) (*Redirect, error)
+}
+
+// SignOutReturnPort is implemented by backends whose SignOut may send the browser to the identity provider, to sign the
+// person out there too, from where it comes back.
+type SignOutReturnPort interface {
+	// SignOutReturn returns where the browser goes on, with the cookies that this ends. values are the parameters that the
+	// provider sent it back with. The session has ended before: values that do not belong to a sign-out of this browser
+	// lead to the default return URL and change nothing.
+	SignOutReturn(r *http.Request, values url.Values) *Redirect
+}
+
+// BackChannelLogoutPort is implemented by backends that a provider can tell that it has ended a session (OpenID Connect
+// Back-Channel Logout 1.0).
+type BackChannelLogoutPort interface {
+	// BackChannelLogout ends the sessions that logoutToken speaks of. A nil error means that they are acknowledged as
+	// ended, or that there were none. An error that matches [ErrRejected]: the token is not acceptable, nothing has
+	// changed. Any other: it could not be told, or not all of them have ended; the provider should try again.
+	BackChannelLogout(ctx context.Context, logoutToken string) error
 }
 
 // InteractiveFlowPort is implemented by backends that send the browser to an identity provider and take the answer.

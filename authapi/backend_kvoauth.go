@@ -42,9 +42,14 @@ func (e *environ) redirectURL(insecure bool) string {
 		e.complain(name, "is missing", "set it to the public URL of this service's callback, as https://auth.example.com"+basePath+"/callback, and register it with the provider")
 		return ""
 	}
+	return e.callbackURL(name, "/callback", insecure)
+}
+
+// callbackURL returns the URL of one of the routes that providers send browsers to, or "".
+func (e *environ) callbackURL(name, route string, insecure bool) string {
 	v := e.url(name, insecure)
-	if path, _, _ := strings.Cut(v, "?"); v != "" && !strings.HasSuffix(path, basePath+"/callback") {
-		e.complain(name, "does not lead to the callback", "let it end in "+basePath+"/callback")
+	if path, _, _ := strings.Cut(v, "?"); v != "" && !strings.HasSuffix(path, basePath+route) {
+		e.complain(name, "does not lead to the callback", "let it end in "+basePath+route)
 	}
 	return v
 }
@@ -103,6 +108,7 @@ func (e *environ) checkKvOAuth(c kvoauth.Config) {
 // kvOAuthFields are the variables behind the names that kvoauth's complaints begin with.
 var kvOAuthFields = []field{
 	{"RedirectURL", "NETSCRIPT_AUTH_REDIRECT_URI"},
+	{"PostLogoutRedirectURL", "NETSCRIPT_AUTH_POST_LOGOUT_REDIRECT_URI"},
 	{"CookieName", "NETSCRIPT_AUTH_COOKIE_NAME"},
 	{"DefaultReturnURL", "NETSCRIPT_AUTH_DEFAULT_RETURN_URL"},
 	{"ReturnOrigins", "NETSCRIPT_AUTH_RETURN_ORIGINS"},

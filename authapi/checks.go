@@ -124,7 +124,8 @@ func fitting(ctx context.Context, backend auth.AuthBackendPort, db *gorm.DB) err
 
 // discovery is what a check needs of a provider's discovery document (OpenID Connect Discovery 1.0, section 3).
 type discovery struct {
-	Issuer string `json:"issuer"`
+	Issuer     string `json:"issuer"`
+	EndSession string `json:"end_session_endpoint"`
 	date   time.Time
 }
 

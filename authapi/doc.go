@@ -39,6 +39,8 @@
 //	                                        or JWKs; the first signs
 //	NETSCRIPT_AUTH_CLIENT_KEY_ID            the id of the one key there, if it has none of its own
 //	NETSCRIPT_AUTH_REDIRECT_URI             required: the public URL of /api/v1/auth/callback
+//	NETSCRIPT_AUTH_POST_LOGOUT_REDIRECT_URI the public URL of /api/v1/auth/signout/callback: a sign-out then is one at the
+//	                                        provider too; if unset, people stay signed in there
 //	NETSCRIPT_AUTH_KV_OAUTH_KEY             required: 32 bytes, base64url; a comma-separated ring, of which the first seals
 //	NETSCRIPT_AUTH_PROVIDER                 a preset's name, such as github
 //	NETSCRIPT_AUTH_PROVIDER_TENANT          its arguments, separated by commas, where it needs them

@@ -158,6 +158,7 @@ func (d *doctor) provider(ctx context.Context, c kvoauth.Client) {
 		return
 	}
 	d.pass(what, "discovery answers, and the issuer matches")
+	d.endSession(what, c, found)
 	if found.date.IsZero() {
 		d.pass(what+" clock", "not known: its answer has no Date")
 		return
@@ -168,6 +169,18 @@ func (d *doctor) provider(ctx context.Context, c kvoauth.Client) {
 		return
 	}
 	d.pass(what+" clock", fmt.Sprintf("differs by %v", difference))
+}
+
+// endSession says whether a sign-out is one at the provider too.
+func (d *doctor) endSession(what string, c kvoauth.Client, found *discovery) {
+	switch {
+	case c.PostLogoutRedirectURL == "":
+		d.pass(what+" sign-out", "ends the session here; set NETSCRIPT_AUTH_POST_LOGOUT_REDIRECT_URI to end the provider's too")
+	case c.Provider.EndSessionEndpoint == "" && found.EndSession == "":
+		d.pass(what+" sign-out", "ends the session here; the provider has no end-session endpoint")
+	default:
+		d.pass(what+" sign-out", "ends the provider's session too")
+	}
 }
 
 // store writes, reads and removes a record of its own.

@@ -72,6 +72,7 @@ func (e *environ) readClient(prefix, id string, insecure bool) kvoauth.Client {
 		ClientSecret: auth.NewSecret(e.text(prefix + "CLIENT_SECRET")),
 	}
 	e.readClientAuth(prefix, &c)
+	c.PostLogoutRedirectURL = e.callbackURL(prefix+"POST_LOGOUT_REDIRECT_URI", "/signout/callback", insecure)
 	if scopes := e.text(prefix + "SCOPES"); scopes != "" {
 		c.Scopes = strings.Fields(scopes)
 	}

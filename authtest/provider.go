@@ -18,6 +18,8 @@ const (
 	AppOrigin   = "https://app.test"
 	Issuer      = "https://idp.test"
 	RedirectURI = AppOrigin + auth.DefaultBasePath + "/callback"
+	// PostLogoutRedirectURI is registered too.
+	PostLogoutRedirectURI = AppOrigin + auth.DefaultBasePath + "/signout/callback"
 )
 
 // ProviderConfig configures [NewProvider]. The zero value is complete.
@@ -59,7 +61,7 @@ func NewProvider(t testing.TB, c ProviderConfig) *Provider {
 		Issuer: cmp.Or(c.Issuer, Issuer),
 		Clients: []fakeop.Client{{
 			ID: "test-client", Secret: "test-client-secret", Name: "Test application",
-			RedirectURIs: []string{redirect}, PostLogoutRedirectURIs: []string{home, home + "/"},
+			RedirectURIs: []string{redirect}, PostLogoutRedirectURIs: []string{home, home + "/", home + auth.DefaultBasePath + "/signout/callback"},
 		}},
 		Users: []fakeop.User{
 			{Subject: "alice", Name: "Alice Example", Email: "alice@example.test", EmailVerified: true},

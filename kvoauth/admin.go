@@ -85,7 +85,8 @@ func (b *Backend) RevokeSession(ctx context.Context, id string) error {
 	if !ok {
 		return nil
 	}
-	return b.end(ctx, d)
+	_, err := b.end(ctx, d)
+	return err
 }
 
 // ListSessions implements [auth.SessionAdminPort]: the newest first.

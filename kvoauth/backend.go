@@ -24,7 +24,7 @@ type Backend struct {
 	parties     []*relyingParty
 	decode      cbor.DecMode
 
-	sealSession, sealTokens, sealTransaction, sealIndex, sealAccount *sealer
+	sealSession, sealTokens, sealTransaction, sealIndex, sealAccount, sealSignOut *sealer
 
 	cache   *sessionCache
 	upkeep  singleflight.Group // touches and refreshes, by digest
@@ -36,6 +36,7 @@ var (
 	_ auth.InteractiveFlowPort = (*Backend)(nil)
 	_ auth.SessionAdminPort    = (*Backend)(nil)
 	_ auth.PrincipalMapperPort = (*Backend)(nil)
+	_ auth.SignOutReturnPort   = (*Backend)(nil)
 )
 
 // NewKvOAuthBackend returns a backend for c, which it validates and copies. It asks neither the providers nor the store:
@@ -55,6 +56,7 @@ func NewKvOAuthBackend(c Config) (*Backend, error) {
 		func() (err error) { b.sealTransaction, err = newSealer(purposeTransaction, s.Keys); return err },
 		func() (err error) { b.sealIndex, err = newSealer(purposeIndex, s.Keys); return err },
 		func() (err error) { b.sealAccount, err = newSealer(purposeAccount, s.Keys); return err },
+		func() (err error) { b.sealSignOut, err = newSealer(purposeSignOut, s.Keys); return err },
 	} {
 		if err := step(); err != nil {
 			return nil, fail(auth.CodeConfigInvalid, "configure", err)

@@ -136,6 +136,11 @@ type Client struct {
 	// Distinct redirect URLs keep one provider's answer from passing for another's (mix-up; RFC 9700, section 4.4.2.2), so
 	// only providers that promise RFC 9207's iss may share one.
 	RedirectURL string
+	// PostLogoutRedirectURL is where the provider sends the browser back after a sign-out: the absolute URL of the handler's
+	// /signout/callback route, as it is registered with the provider. A sign-out then ends the person's session at the
+	// provider too, if the provider has an end-session endpoint (OpenID Connect RP-Initiated Logout 1.0). If empty, the
+	// person stays signed in there, and a next sign-in may need no password.
+	PostLogoutRedirectURL string
 	// TrustedAudiences may stand in an ID token's aud beside ClientID, azp then being ClientID (OpenID Connect Core 1.0,
 	// section 3.1.3.7). If nil, none may.
 	TrustedAudiences []string
@@ -149,10 +154,11 @@ type settings struct {
 	origins  returnurl.Origins
 	// callbacks are the paths of the redirect URLs, where no return URL may lead.
 	callbacks map[string]bool
+	returns   map[string]bool // those of them that are for sign-outs
 }
 
 func (c Config) validate() (*settings, error) {
-	s := &settings{Config: c}
+	s := &settings{Config: c, returns: map[string]bool{}}
 	errs := s.applyPolicy()
 	s.fillDefaults()
 	check := func(ok bool, format string, args ...any) {
@@ -273,7 +279,7 @@ func (s *settings) checkCookie() (errs []error) {
 	if !s.secure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-")) {
 		errs = append(errs, errors.New("CookieName has a prefix that needs an https redirect URL (RFC 6265bis, section 4.1.3)"))
 	}
-	if (&http.Cookie{Name: s.CookieName, Value: "x"}).Valid() != nil || len(s.CookieName) > maxCookieName || strings.HasPrefix(s.CookieName, s.transactionPrefix()) {
+	if (&http.Cookie{Name: s.CookieName, Value: "x"}).Valid() != nil || len(s.CookieName) > maxCookieName || strings.HasPrefix(s.CookieName, s.transactionPrefix()) || s.CookieName == s.signOutCookieName() {
 		errs = append(errs, errors.New("CookieName is not a usable cookie name (RFC 6265, section 4.1.1)"))
 	}
 	return errs
@@ -327,10 +333,28 @@ func (s *settings) checkClient(c *Client) (errs []error) {
 	errs = append(errs, c.checkClientAuth()...)
 	check(p.ResponseMode != string(auth.ResponseModeFormPost) || s.secure || s.redirect == nil,
 		"ResponseMode form_post needs an https redirect URL: its cookie is SameSite=None, which browsers take only when Secure")
-	if err := s.checkClientRedirect(c); err != nil {
-		errs = append(errs, err)
+	for _, err := range []error{s.checkClientRedirect(c), s.checkPostLogout(c)} {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errs
+}
+
+// checkPostLogout wants the route on the application's own origin, where its cookies are.
+func (s *settings) checkPostLogout(c *Client) error {
+	if c.PostLogoutRedirectURL == "" || s.redirect == nil {
+		return nil
+	}
+	u, err := s.parseRedirect(c.PostLogoutRedirectURL)
+	if err != nil {
+		return fmt.Errorf("PostLogoutRedirectURL: %w", err)
+	}
+	if returnurl.Origin(u) != returnurl.Origin(s.redirect) || s.callbacks[path.Clean(u.Path)] && !s.returns[path.Clean(u.Path)] {
+		return errors.New("PostLogoutRedirectURL must have the origin of Config.RedirectURL, and another path")
+	}
+	s.callbacks[path.Clean(u.Path)], s.returns[path.Clean(u.Path)] = true, true
+	return nil
 }
 
 func (s *settings) checkClientRedirect(c *Client) error {

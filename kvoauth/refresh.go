@@ -239,7 +239,7 @@ func (b *Backend) endRefused(ctx context.Context, d digest, rec *record, code au
 	}
 	b.observe(ctx, rec.event(auth.EventRefreshFailed, d, code))
 	if err == nil {
-		err = b.end(ctx, d)
+		_, err = b.end(ctx, d)
 	}
 	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
 		return fail(auth.CodeStoreUnavailable, "refresh", errGrantEnded)

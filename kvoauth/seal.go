@@ -19,6 +19,7 @@ const (
 	purposeTransaction = "transaction"
 	purposeIndex       = "index"
 	purposeAccount     = "account"
+	purposeSignOut     = "sign-out"
 )
 
 const (

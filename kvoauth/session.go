@@ -201,11 +201,11 @@ func (b *Backend) discard(ctx context.Context, d digest) {
 	_ = b.kv.Delete(ctx, d.key(sessionKeyPrefix))
 }
 
-// end ends the session of d, and then has its tokens revoked.
-func (b *Backend) end(ctx context.Context, d digest) error {
+// end ends the session of d, and then has its tokens revoked. It returns what the session was, nil if there was none.
+func (b *Backend) end(ctx context.Context, d digest) (*record, error) {
 	rec, err := b.remove(ctx, d)
 	b.revokeTokens(ctx, d, rec)
-	return err
+	return rec, err
 }
 
 // remove takes the session of d out of the store, so that it returns the very record that nobody can use any more, and

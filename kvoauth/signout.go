@@ -8,7 +8,8 @@ import (
 	"github.com/netscript/auth"
 )
 
-// SignOut implements [auth.SignOutPort]. The session is ended before anything else is answered. A return URL that is not
+// SignOut implements [auth.SignOutPort]. The session is ended before anything else is answered, and only then its
+// provider is asked to end its own, if Client.PostLogoutRedirectURL is set; its tokens are revoked beside the request. A return URL that is not
 // allowed is replaced by the default one: signing out never fails for it.
 func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect, error) {
 	location, err := b.cfg.returnURL(p.ReturnTo)
@@ -32,15 +33,19 @@ func (b *Backend) SignOut(r *http.Request, p auth.SignOutParams) (*auth.Redirect
 		}
 	}
 	redirect.Cookies = []*http.Cookie{b.cfg.clearSessionCookie()}
+	end := b.end
 	if p.Everywhere {
-		err = b.signOutEverywhere(r.Context(), own)
-	} else {
-		err = b.end(r.Context(), own)
+		end = b.endEverywhere
 	}
-	if err == nil {
-		b.observe(r.Context(), auth.Event{Name: auth.EventSignedOut, SessionID: own.handle()})
+	rec, err := end(r.Context(), own)
+	if err != nil {
+		return redirect, err
 	}
-	return redirect, err
+	b.observe(r.Context(), auth.Event{Name: auth.EventSignedOut, SessionID: own.handle()})
+	if !p.Local {
+		b.endAtProvider(r.Context(), own, rec, redirect)
+	}
+	return redirect, nil
 }
 
 // signOutNobody answers a request without a usable credential: there is nothing to end, and nobody else's session may be.
@@ -51,15 +56,17 @@ func (b *Backend) signOutNobody(p auth.SignOutParams) error {
 	return nil
 }
 
-func (b *Backend) signOutEverywhere(ctx context.Context, own digest) error {
+// endEverywhere ends all sessions of the user whose session own is, and returns what that one was.
+func (b *Backend) endEverywhere(ctx context.Context, own digest) (*record, error) {
 	mine, err := b.live(ctx, own)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err := b.endAll(ctx, mine.record.UserID); err != nil {
-		return err
+		return nil, err
 	}
-	return b.end(ctx, own) // should the store have lost the index
+	_, err = b.end(ctx, own) // should the store have lost the index
+	return mine.record, err
 }
 
 // endOther ends the session called id on behalf of the holder of own. Whether it does not exist or is somebody else's,
@@ -81,5 +88,6 @@ func (b *Backend) endOther(ctx context.Context, own digest, id string) error {
 	if err != nil {
 		return err
 	}
-	return b.end(ctx, other)
+	_, err = b.end(ctx, other)
+	return err
 }

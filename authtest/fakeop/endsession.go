@@ -7,9 +7,12 @@ import (
 )
 
 // endSession signs the browser out at the provider (OpenID Connect RP-Initiated Logout 1.0, section 2). Without a
-// genuine id_token_hint anyone could have sent the browser here, so it is required.
+// genuine id_token_hint anyone could have sent the browser here, so it is required of a browser that is signed in.
 func (p *Provider) endSession(c *call) *Response {
 	params := c.params()
+	if client, ok := p.client(params.Get("client_id")); ok && !params.Has("id_token_hint") && p.session(c.r) == nil {
+		return p.afterSignOut(client, params)
+	}
 	h, err := p.openHint(params.Get("id_token_hint"))
 	if err != nil {
 		return p.message(http.StatusBadRequest, "Not signed out", "The application did not send a valid id_token_hint.")

@@ -47,7 +47,7 @@ func newFakeProvider(id, name, appURL string, people []fakeop.User) (*fakeProvid
 			RedirectURIs: []string{
 				appURL + auth.DefaultBasePath + "/callback", appURL + auth.DefaultBasePath + "/callback/" + id,
 			},
-			PostLogoutRedirectURIs: []string{appURL + "/"},
+			PostLogoutRedirectURIs: []string{appURL + auth.DefaultBasePath + "/signout/callback"},
 			// No refresh token, since the application does not ask for one: after a restart the fakes would not know it,
 			// and a refresh that is refused ends the session.
 			RequireOfflineAccess: true,
@@ -61,5 +61,6 @@ func newFakeProvider(id, name, appURL string, people []fakeop.User) (*fakeProvid
 	return &fakeProvider{site: s, client: kvoauth.Client{
 		Provider: providers.Provider{ID: id, DisplayName: name, Kind: providers.OIDC, Issuer: s.url},
 		ClientID: "quickstart", ClientSecret: auth.NewSecret(secret),
+		PostLogoutRedirectURL: appURL + auth.DefaultBasePath + "/signout/callback", // who signs out does so there too
 	}}, nil
 }

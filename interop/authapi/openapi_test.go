@@ -293,7 +293,7 @@ var (
 	posts = []string{base + "/signin", base + "/callback", base + "/callback/default", rpcBase + "/signin", rpcBase + "/callback", rpcBase + "/session", rpcBase + "/me", rpcBase + "/describe", rpcBase + "/providers", rpcBase + "/sessions", rpcBase + "/revokeSession",
 		base + "/signout", rpcBase + "/signout"}
 	gets = []string{base + "/signin", base + "/callback?code=a&state=" + strings.Repeat("b", 43), base + "/callback/default?code=a&state=" + strings.Repeat("b", 43), base + "/session", base + "/me",
-		base + "/sessions", base + "/verify", "/health", "/health/ready"}
+		base + "/sessions", base + "/verify", base + "/signout/callback?state=x", "/health", "/health/ready"}
 )
 
 // each asks for every operation, with the credential of nobody or one that is well-formed.
