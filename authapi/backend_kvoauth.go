@@ -116,6 +116,7 @@ var kvOAuthFields = []field{
 	{"Scopes", "NETSCRIPT_AUTH_SCOPES"},
 	{"ClientID", "NETSCRIPT_AUTH_CLIENT_ID"},
 	{"ClientSecret", "NETSCRIPT_AUTH_CLIENT_SECRET"},
+	{"PushedAuthorization", "NETSCRIPT_AUTH_PUSHED_AUTHORIZATION"},
 	{"AssertionIssuer", "NETSCRIPT_AUTH_CLIENT_AUTH"},
 	{"SigningKeys", "NETSCRIPT_AUTH_CLIENT_KEY_FILE"},
 	{"Issuer", "NETSCRIPT_AUTH_ISSUER"},

@@ -18,6 +18,9 @@ func (e *environ) readClientAuth(prefix string, c *kvoauth.Client) {
 		c.Provider.ClientAuth = providers.ClientAuth(method)
 	}
 	c.SigningKeys = e.signingKeys(prefix)
+	if e.flag(prefix + "PUSHED_AUTHORIZATION") {
+		c.Provider.PushedAuthorization = true
+	}
 	switch c.Provider.ClientAuth {
 	case providers.ClientSecretBasic, providers.ClientSecretPost, providers.ClientSecretJWT:
 		if c.ClientSecret.IsZero() && !e.has(prefix+"CLIENT_SECRET") {

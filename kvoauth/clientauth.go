@@ -72,7 +72,9 @@ func (rp *relyingParty) authenticate(r *http.Request, form url.Values) error {
 		form.Set("client_assertion_type", assertionType) // RFC 7523, section 2.2
 		form.Set("client_assertion", assertion)
 	default:
-		form.Del("client_id")
+		if !form.Has("response_type") { // an authorization request, which names its client in any case
+			form.Del("client_id")
+		}
 		// Both are form-encoded before they are joined (RFC 6749, section 2.3.1).
 		r.SetBasicAuth(url.QueryEscape(rp.ClientID), url.QueryEscape(rp.ClientSecret.Reveal()))
 	}

@@ -80,10 +80,10 @@ func tokenError(op string, err error) error {
 	switch retrieve.ErrorCode {
 	case "invalid_grant", "bad_verification_code", "bad_refresh_token": // the latter two are GitHub's
 		return fail(auth.CodeCodeRejected, op, errors.New("invalid_grant"))
-	case "invalid_client", "unauthorized_client", "incorrect_client_credentials":
-		return fail(auth.CodeClientRejected, op, errors.New("the provider does not accept this client's credentials"))
-	case "temporarily_unavailable", "server_error", "slow_down":
-		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider is not available"))
 	}
-	return fail(auth.CodeProviderRefused, op, errStatus)
+	status := 0
+	if retrieve.Response != nil {
+		status = retrieve.Response.StatusCode
+	}
+	return endpointError(op, retrieve.ErrorCode, status)
 }

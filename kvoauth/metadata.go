@@ -23,6 +23,8 @@ type metadata struct {
 	jwks          string
 	revocation    string // RFC 7009; empty if there is none
 	endSession    string // OpenID Connect RP-Initiated Logout 1.0; empty if there is none
+	push          string // RFC 9126; empty if there is none
+	requiresPush  bool   // every authorization request is to be pushed
 	sendsIss      bool   // authorization responses carry iss (RFC 9207, section 3)
 }
 
@@ -32,8 +34,9 @@ func fetchMetadata(ctx context.Context, c *http.Client, p providers.Provider, al
 	m := &metadata{
 		issuer: p.Issuer, authorization: p.AuthorizationEndpoint, token: p.TokenEndpoint, userInfo: p.UserInfoEndpoint,
 		jwks: p.JWKSURI, revocation: p.RevocationEndpoint, endSession: p.EndSessionEndpoint, sendsIss: p.RequireIss,
+		push: p.PushedAuthorizationEndpoint,
 	}
-	if p.Kind == providers.OAuth || m.authorization != "" && m.token != "" && m.jwks != "" {
+	if p.Kind == providers.OAuth || m.authorization != "" && m.token != "" && m.jwks != "" && (m.push != "" || !p.PushedAuthorization) {
 		return m, nil
 	}
 	doc, err := discover(ctx, c, p)
@@ -73,6 +76,7 @@ func (m *metadata) complete(doc map[string]json.RawMessage, allowHTTP bool) erro
 		{"token_endpoint", &m.token, true},
 		{"jwks_uri", &m.jwks, true},
 		{"userinfo_endpoint", &m.userInfo, false},
+		{"pushed_authorization_request_endpoint", &m.push, false},
 		{"revocation_endpoint", &m.revocation, false},
 		{"end_session_endpoint", &m.endSession, false},
 	} {
@@ -89,6 +93,9 @@ func (m *metadata) complete(doc map[string]json.RawMessage, allowHTTP bool) erro
 	var iss bool
 	if json.Unmarshal(doc["authorization_response_iss_parameter_supported"], &iss) == nil && iss {
 		m.sendsIss = true
+	}
+	if raw, ok := doc["require_pushed_authorization_requests"]; ok && json.Unmarshal(raw, &m.requiresPush) != nil {
+		return errors.New("require_pushed_authorization_requests is not a boolean")
 	}
 	var methods []string
 	if json.Unmarshal(doc["code_challenge_methods_supported"], &methods) == nil && len(methods) > 0 && !slices.Contains(methods, "S256") {

@@ -72,12 +72,16 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 			return nil, err
 		}
 	}
+	location, err := rp.authorizationRequest(r.Context(), m, rp.authorizationURL(m, state, t, wanted, p))
+	if err != nil {
+		return nil, err
+	}
 	if err := b.putTransaction(r.Context(), state, t); err != nil {
 		return nil, err
 	}
 	cookies := append(b.cfg.clearAbandoned(r), b.cfg.transactionCookie(state, secret, t.Mode == auth.ResponseModeFormPost))
 	return &auth.Redirect{
-		Location: rp.authorizationURL(m, state, t, wanted, p), Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
+		Location: location, Cookies: cookies, ProviderID: rp.Provider.ID, State: state,
 	}, nil
 }
 

@@ -79,8 +79,10 @@ type Provider struct {
 	TokenEndpoint         string
 	UserInfoEndpoint      string
 	JWKSURI               string
-	RevocationEndpoint    string // RFC 7009 only, not a revocation call of some other form
-	EndSessionEndpoint    string // OpenID Connect RP-Initiated Logout
+	// PushedAuthorizationEndpoint is where authorization requests are pushed to (RFC 9126).
+	PushedAuthorizationEndpoint string
+	RevocationEndpoint          string // RFC 7009 only, not a revocation call of some other form
+	EndSessionEndpoint          string // OpenID Connect RP-Initiated Logout
 	// RevocationEndsConsent: revoking one token withdraws all that the user has granted the application, on every
 	// device, and the next sign-in asks for consent again. Signing out then revokes no token. If false, revoking a token
 	// ends what was granted with it.
@@ -113,6 +115,9 @@ type Provider struct {
 	AuthParams map[string]string
 	// ResponseMode is "" (query) or "form_post".
 	ResponseMode string
+	// PushedAuthorization: authorization requests are pushed to the provider, and the browser carries a reference to
+	// them (RFC 9126). If false, the provider's metadata decides.
+	PushedAuthorization bool
 	// PostedUser: the provider posts the person's name to the callback, in a form field named user that it does not
 	// sign. See PostedClaims. Only with ResponseMode form_post. If false, there is no such field.
 	PostedUser bool

@@ -108,6 +108,7 @@ func (p Provider) endpointFields() []struct{ name, value string } {
 		{"TokenEndpoint", p.TokenEndpoint},
 		{"UserInfoEndpoint", p.UserInfoEndpoint},
 		{"JWKSURI", p.JWKSURI},
+		{"PushedAuthorizationEndpoint", p.PushedAuthorizationEndpoint},
 		{"RevocationEndpoint", p.RevocationEndpoint},
 		{"EndSessionEndpoint", p.EndSessionEndpoint},
 		{"EmailEndpoint", p.EmailEndpoint},
@@ -193,6 +194,9 @@ func (v *violations) authorization(p Provider) {
 	v.scopes(p)
 	if p.ResponseMode != "" && p.ResponseMode != "form_post" {
 		v.addf(`ResponseMode must be "" or "form_post"`)
+	}
+	if p.PushedAuthorization && p.PushedAuthorizationEndpoint == "" && (p.Kind == OAuth || p.Issuer == "") {
+		v.addf("PushedAuthorization needs a PushedAuthorizationEndpoint where there is no discovery")
 	}
 	if p.PostedUser && (p.ResponseMode != "form_post" || p.Kind != OIDC) {
 		v.addf("PostedUser is for kind oidc with ResponseMode form_post")

@@ -174,6 +174,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"client auth", oidc, func(p *providers.Provider) { p.ClientAuth = "basic" }, "ClientAuth"},
 		{"assertion audience", oidc, func(p *providers.Provider) { p.AssertionAudience = "https://victim.example" }, "AssertionAudience"},
 		{"assertion issuer", oidc, func(p *providers.Provider) { p.AssertionIssuer = "TEAM" }, "AssertionIssuer"},
+		{"pushing to nowhere", oauth, func(p *providers.Provider) { p.PushedAuthorization = true }, "PushedAuthorizationEndpoint"},
+		{"pushing over http", oidc, func(p *providers.Provider) { p.PushedAuthorizationEndpoint = "http://id.acme.com/par" }, "PushedAuthorizationEndpoint"},
 		{"posted user in a query", oidc, func(p *providers.Provider) { p.PostedUser = true }, "PostedUser"},
 		{"signed secret", oidc, func(p *providers.Provider) { p.ClientAuth = providers.SignedSecret }, "AssertionIssuer"},
 		{"response mode", oidc, func(p *providers.Provider) { p.ResponseMode = "fragment" }, "ResponseMode"},

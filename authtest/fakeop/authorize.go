@@ -37,13 +37,9 @@ type authRequest struct {
 type authError struct{ code, description string }
 
 func (p *Provider) authorize(c *call) *Response {
-	params := c.params()
-	a, resp := p.returnAddress(params)
+	a, resp := p.request(c)
 	if resp != nil {
 		return resp
-	}
-	if e := p.parseAuthRequest(a, params); e != nil {
-		return p.deny(c, a, *e)
 	}
 	s := p.session(c.r)
 	if slices.Contains(a.prompts, "none") {
@@ -56,6 +52,25 @@ func (p *Provider) authorize(c *call) *Response {
 		return p.grantCode(c, a, s)
 	}
 	return p.loginPage(a)
+}
+
+// request reads the authorization request, from its parameters or as it was pushed.
+func (p *Provider) request(c *call) (*authRequest, *Response) {
+	params := c.params()
+	if strings.HasPrefix(params.Get("request_uri"), requestURIPrefix) {
+		return p.takePushed(params)
+	}
+	a, resp := p.returnAddress(params)
+	if resp != nil {
+		return nil, resp
+	}
+	if p.cfg.RequirePushedAuthorization {
+		return nil, p.deny(c, a, authError{"invalid_request", "authorization requests must be pushed"})
+	}
+	if e := p.parseAuthRequest(a, params); e != nil {
+		return nil, p.deny(c, a, *e)
+	}
+	return a, nil
 }
 
 // returnAddress finds where the answer goes. As long as client and redirect URI are not proven nothing is redirected

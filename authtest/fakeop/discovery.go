@@ -11,6 +11,8 @@ func (p *Provider) discovery(c *call) *Response {
 		"userinfo_endpoint":                                p.base + pathUserInfo,
 		"jwks_uri":                                         p.base + pathJWKS,
 		"revocation_endpoint":                              p.base + pathRevocation,
+		"pushed_authorization_request_endpoint":            p.base + pathPAR,
+		"require_pushed_authorization_requests":            p.cfg.RequirePushedAuthorization,
 		"end_session_endpoint":                             p.base + pathEndSession,
 		"scopes_supported":                                 p.cfg.Scopes,
 		"response_types_supported":                         []string{"code"},

@@ -8,7 +8,8 @@ import (
 // grants is what the provider remembers. Provider.mu guards all of it.
 type grants struct {
 	interactions map[string]*authRequest
-	sessions     map[string]*session // by cookie value
+	pushed       map[string]*authRequest // by request_uri
+	sessions     map[string]*session     // by cookie value
 	codes        map[string]*code
 	access       map[string]*accessToken
 	refresh      map[string]*refreshToken
@@ -58,6 +59,7 @@ type refreshToken struct {
 func newGrants() grants {
 	return grants{
 		interactions: make(map[string]*authRequest),
+		pushed:       make(map[string]*authRequest),
 		sessions:     make(map[string]*session),
 		codes:        make(map[string]*code),
 		access:       make(map[string]*accessToken),
@@ -108,6 +110,11 @@ func (p *Provider) sweep(now time.Time) {
 	for id, a := range p.grants.interactions {
 		if !now.Before(a.expires) {
 			delete(p.grants.interactions, id)
+		}
+	}
+	for uri, a := range p.grants.pushed {
+		if !now.Before(a.expires) {
+			delete(p.grants.pushed, uri)
 		}
 	}
 	for id, c := range p.grants.codes {

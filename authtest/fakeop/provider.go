@@ -43,6 +43,8 @@ type Config struct {
 	// SingleSignOn lets a browser that has signed in here through without the login page. If false, everybody sees the
 	// page every time, which lets a test sign in as several users, unless the request says prompt=none.
 	SingleSignOn bool
+	// RequirePushedAuthorization refuses authorization requests that were not pushed (RFC 9126). If false, both are served.
+	RequirePushedAuthorization bool
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 }

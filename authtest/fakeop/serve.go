@@ -22,6 +22,7 @@ const (
 	EndpointUserInfo   Endpoint = "userinfo"
 	EndpointRevocation Endpoint = "revocation"
 	EndpointEndSession Endpoint = "end_session"
+	EndpointPAR        Endpoint = "par" // pushed authorization requests (RFC 9126)
 	EndpointAvatar     Endpoint = "avatar"
 )
 
@@ -122,6 +123,8 @@ func (p *Provider) route(path string) (Endpoint, bool) {
 		return EndpointRevocation, true
 	case pathEndSession:
 		return EndpointEndSession, true
+	case pathPAR:
+		return EndpointPAR, true
 	}
 	return EndpointAvatar, strings.HasPrefix(path, pathAvatar)
 }
@@ -168,6 +171,8 @@ func (p *Provider) answer(c *call) *Response {
 		return serve(p.revocation, post)
 	case EndpointEndSession:
 		return serve(p.endSession, both)
+	case EndpointPAR:
+		return serve(p.par, post)
 	}
 	return serve(p.avatar, get)
 }

@@ -8,8 +8,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"net/http"
+	"net/url"
 	"testing"
 
+	"github.com/netscript/auth"
 	"github.com/netscript/auth/interop/oidcprovider"
 	"github.com/netscript/auth/kvoauth"
 )
@@ -74,4 +76,22 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestClientSecretJWT(t *testing.T) {
 	client := oidcprovider.Client{ID: "jwt", Secret: "a-client-secret-of-more-than-32-bytes", AuthMethod: "client_secret_jwt"}
 	newAppAs(t, "jwt", oidcprovider.Options{Clients: []oidcprovider.Client{client}}, func(*kvoauth.Client) {}).signInAndRefresh()
+}
+
+// TestPushedAuthorization signs in at a provider that takes no other authorization requests.
+func TestPushedAuthorization(t *testing.T) {
+	for _, id := range []string{"basic", "post", "public"} {
+		t.Run(id, func(t *testing.T) {
+			a := newApp(t, id, oidcprovider.Options{RequirePAR: true}, nil)
+			res := a.do(http.MethodGet, a.url+auth.DefaultBasePath+"/signin", nil)
+			u, err := url.Parse(res.Header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if query := u.Query(); len(query) != 2 || query.Get("client_id") != id || query.Get("request_uri") == "" {
+				t.Errorf("authorization request %v", query)
+			}
+			a.signInAndRefresh()
+		})
+	}
 }
