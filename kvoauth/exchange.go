@@ -81,9 +81,5 @@ func tokenError(op string, err error) error {
 	case "invalid_grant", "bad_verification_code", "bad_refresh_token": // the latter two are GitHub's
 		return fail(auth.CodeCodeRejected, op, errors.New("invalid_grant"))
 	}
-	status := 0
-	if retrieve.Response != nil {
-		status = retrieve.Response.StatusCode
-	}
-	return endpointError(op, retrieve.ErrorCode, status)
+	return endpointError(op, retrieve.ErrorCode)
 }

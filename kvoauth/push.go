@@ -65,12 +65,15 @@ func (rp *relyingParty) push(ctx context.Context, target string, form url.Values
 	if err != nil {
 		return "", providerError(opPush, err)
 	}
+	if busy(res) {
+		return "", fail(auth.CodeProviderUnavailable, opPush, errStatus)
+	}
 	members, err := strictjson.Object(body, maxResponse)
 	if err != nil || !isJSON(res.Header) {
 		members = nil
 	}
 	if res.StatusCode >= 400 {
-		return "", endpointError(opPush, stringMember(members, "error"), res.StatusCode)
+		return "", endpointError(opPush, stringMember(members, "error"))
 	}
 	if res.StatusCode != http.StatusCreated {
 		return "", fail(auth.CodeProviderInvalid, opPush, errStatus)
@@ -98,18 +101,12 @@ func positiveNumber(raw json.RawMessage) bool {
 
 // endpointError classifies an error answer of an endpoint that takes forms (RFC 6749, section 5.2). The provider's
 // description goes nowhere.
-func endpointError(op, problem string, status int) error {
+func endpointError(op, problem string) error {
 	switch problem {
 	case "invalid_client", "unauthorized_client", "incorrect_client_credentials": // the last is GitHub's
 		return fail(auth.CodeClientRejected, op, errors.New("the provider does not accept this client's credentials"))
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider is not available"))
-	}
-	switch {
-	case status == http.StatusTooManyRequests:
-		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider limits requests"))
-	case status >= 500:
-		return fail(auth.CodeProviderUnavailable, op, errStatus)
 	}
 	return fail(auth.CodeProviderRefused, op, errStatus)
 }
