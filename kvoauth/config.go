@@ -33,6 +33,9 @@ const (
 )
 
 // Config is the configuration of a [Backend]. It is validated and copied by [NewKvOAuthBackend].
+//
+// A panic of what the application brings along (KV, MapPrincipal, Users, Observer) goes on to the caller, which for
+// net/http ends the request and no more: it signs nobody in. In work that requests share or wait for it is an error.
 type Config struct {
 	// Clients are the providers a person can sign in with, in the order of a sign-in page. At least one is required.
 	Clients []Client

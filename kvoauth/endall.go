@@ -81,12 +81,16 @@ func (x *userIndex) endPage(ctx context.Context, n int) (int, error) {
 	return int(ended.Load()), x.remove(ctx, n, claimed...)
 }
 
-// atMost calls f for 0 to n-1, atOnce at a time, and returns the first error.
+// atMost calls f for 0 to n-1, atOnce at a time, and returns the first error. A panic is an error: in a goroutine of its
+// own it would end the process.
 func atMost(n int, f func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i := range n {
-		group.Go(func() error { return f(i) })
+		group.Go(func() (err error) {
+			defer contain(&err)
+			return f(i)
+		})
 	}
 	return group.Wait()
 }
