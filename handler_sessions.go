@@ -85,11 +85,21 @@ func (h *Handler) serveDeleteSession(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, failure{op: op, err: &Error{Code: CodeForbidden, Backend: h.backend.Name(), Op: op}})
 		return
 	}
-	if err := h.admin.RevokeSession(r.Context(), id); err != nil {
+	if err := h.revokeOther(r, id); err != nil {
 		h.fail(w, r, failure{op: op, err: notTheCaller(err)})
 		return
 	}
 	h.answer(w, r, op, deletedAnswer{true, id})
+}
+
+// revokeOther ends a session of the caller that is not the current one. A backend that finds sessions by their users only
+// is asked to sign it out.
+func (h *Handler) revokeOther(r *http.Request, id string) error {
+	err := h.admin.RevokeSession(r.Context(), id)
+	if _, class := classify(err); h.signOut != nil && errors.Is(class, errors.ErrUnsupported) {
+		_, err = h.signOut.SignOut(r, SignOutParams{SessionID: id})
+	}
+	return err
 }
 
 // sessionOf returns the session called id, or nil. A backend that knows sessions by their users only is asked for those of

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/internal/strictjson"
@@ -40,17 +41,34 @@ func DefaultRoles() map[string]Statements {
 	}
 }
 
+// DefaultUserRoles are the roles of better-auth's admin plugin: admin and user. The caller owns the result.
+func DefaultUserRoles() map[string]Statements {
+	return map[string]Statements{
+		"admin": {
+			"user":    {"create", "list", "set-role", "ban", "impersonate", "delete", "set-password", "set-email", "set-phone", "get", "update"},
+			"session": {"list", "revoke", "delete"},
+		},
+		"user": {"user": {}, "session": {}},
+	}
+}
+
 // permissions are the statements of each role of a member. They are not merged: one role must grant all that a request
 // asks for.
 type permissions []Statements
 
-// scopes are all single permissions, as "resource:action", sorted.
+// adminScopePrefix begins the scopes of the roles of the admin plugin.
+const adminScopePrefix = "admin:"
+
+// scopes are all single permissions, as "resource:action", sorted. Those that read as a permission of the admin plugin are
+// left out: only a role of the user gives them.
 func (p permissions) scopes() []string {
 	var all []string
 	for _, s := range p {
 		for resource, actions := range s {
 			for _, action := range actions {
-				all = append(all, resource+":"+action)
+				if scope := resource + ":" + action; !strings.HasPrefix(scope, adminScopePrefix) {
+					all = append(all, scope)
+				}
 			}
 		}
 	}
@@ -111,6 +129,32 @@ func (b *Backend) HasPermission(a *auth.Authentication, request Statements) bool
 		}
 	}
 	return false
+}
+
+// UserHasPermission reports whether the roles of the user behind a, who came from this backend, grant all of request, as
+// with the admin plugin's has-permission: one role must grant all of it. The answer is as old as a.
+func (b *Backend) UserHasPermission(a *auth.Authentication, request Statements) bool {
+	if a == nil || b.conf.admin == nil {
+		return false
+	}
+	if slices.Contains(b.conf.admin.UserIDs, a.Principal.Subject) {
+		return true
+	}
+	return slices.ContainsFunc(a.Principal.Roles, func(role string) bool { return b.conf.admin.Roles[role].Allows(request) })
+}
+
+// adminScopes are the single permissions of a user's roles.
+func (b *Backend) adminScopes(roles []string) []string {
+	var scopes []string
+	for _, role := range roles {
+		for resource, actions := range b.conf.admin.Roles[role] {
+			for _, action := range actions {
+				scopes = append(scopes, adminScopePrefix+resource+":"+action)
+			}
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
 }
 
 // claim is the permissions by role, in the form that claims have.

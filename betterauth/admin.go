@@ -28,7 +28,13 @@ func (b *Backend) SessionByID(ctx context.Context, id string) (*auth.Session, er
 	if err != nil {
 		return nil, err
 	}
-	if s == nil || s.expiresAt.Before(b.conf.Now()) {
+	revoked := false
+	if s != nil {
+		if revoked, err = b.revoked(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if s == nil || revoked || s.expiresAt.Before(b.conf.Now()) {
 		return nil, fail(auth.CodeSessionNotFound, "read session", errGone)
 	}
 	return b.sessionOf(s), nil
@@ -79,8 +85,15 @@ func (b *Backend) liveSessions(ctx context.Context, userID string, now time.Time
 		return nil, auth.Unsupported(Name, "list sessions", "the server keeps no sessions")
 	}
 	if b.conf.Secondary == nil || b.conf.Secondary.fallback() {
+		var before int64
+		if b.conf.Secondary != nil && possibleKey(userID) {
+			var err error
+			if before, err = b.revokedBefore(ctx, userID); err != nil {
+				return nil, err
+			}
+		}
 		return b.sessionsWhere(ctx, b.statements.byUser, userID, func(s *session) bool {
-			return s.userID == userID && !s.expiresAt.Before(now)
+			return s.userID == userID && !s.expiresAt.Before(now) && s.createdAt.UnixMilli() >= before
 		})
 	}
 	return b.storedSessions(ctx, userID, now)

@@ -17,6 +17,7 @@ import (
 const (
 	DefaultExpiresIn    = 7 * 24 * time.Hour
 	DefaultUpdateAge    = 24 * time.Hour
+	DefaultFreshAge     = 24 * time.Hour
 	DefaultQueryTimeout = 5 * time.Second
 	DefaultCacheSize    = 10000
 	defaultReturnURL    = "/"
@@ -101,6 +102,9 @@ type Session struct {
 	// UpdateAge is session.updateAge: how old an expiry gets before it is renewed. If zero, 24 hours. A negative one
 	// stands for updateAge: 0, a renewal at every request.
 	UpdateAge time.Duration
+	// FreshAge is session.freshAge, for [Backend.Fresh]. If zero, 24 hours. A negative one stands for freshAge: 0, with
+	// which every session is fresh.
+	FreshAge time.Duration
 	// Refresh says whether this backend writes. If zero, [RefreshReport].
 	Refresh RefreshMode
 	// DisableRefresh is session.disableSessionRefresh.
@@ -226,6 +230,9 @@ func (s *settings) parseSession() error {
 	}
 	if o.ExpiresIn == 0 {
 		o.ExpiresIn = DefaultExpiresIn
+	}
+	if o.FreshAge == 0 {
+		o.FreshAge = DefaultFreshAge
 	}
 	switch {
 	case o.UpdateAge == 0:

@@ -22,6 +22,8 @@
 //
 //   - A banned user is refused also while sessions or API keys of that user exist ([AdminConfig.InsecureAllowBanned]).
 //   - The user of a session in secondary storage must exist in the database ([Secondary.InsecureSkipUserCheck]).
+//   - A session in the database, which the storage has lost, ends with all of its user's sessions, too, where the server
+//     looks at the mark of that for stored sessions only.
 //   - A JWT without an expiry is refused.
 //   - A row that has no user, or an expiry that is missing, unparsable or without a time zone where the column does not
 //     imply one, does not authenticate.
@@ -39,7 +41,9 @@
 //
 // # What is not here
 //
-// A list of sessions does not ask for a fresh session
-// (session.freshAge). A session that customSession changes is the server's alone. A user name or a password is never
-// checked here, and permissions of the admin plugin's roles are the application's to map.
+// A list of sessions does not ask for a fresh session (session.freshAge): [Backend.Fresh] tells. Without sessions in the
+// database none is found by its id alone: there, [Backend.SignOut] ends a session of the caller's by its id. A session that
+// customSession changes is the server's alone. A user name or a password is never checked here. An encrypted session_data
+// is A256CBC-HS512: the server also lists A256GCM, for which it has no key of the right length, and so makes and opens
+// none. A session_data that the key set signs is read, in every algorithm that the server can have, and never made.
 package betterauth

@@ -22,7 +22,7 @@ type OrganizationConfig struct {
 //
 // The principal gets the claims organizationId, teamId, memberId, organizationRoles and organizationPermissions; a role
 // "organization:owner" for the member role owner, so that no organization can hand out a role of the application; and a
-// scope "project:create" for each single permission. At most one configuration is taken; none is the defaults.
+// scope "project:create" for each single permission, but for those of a resource "admin". At most one configuration is taken; none is the defaults.
 func Organization(config ...OrganizationConfig) Plugin {
 	return organizationPlugin{config}
 }

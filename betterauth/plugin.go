@@ -3,8 +3,10 @@ package betterauth
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -73,12 +75,18 @@ func (p bearerPlugin) configure(s *settings) error {
 type AdminConfig struct {
 	// DefaultRole is the role of a user whose role is NULL. If empty, "user".
 	DefaultRole string
+	// Roles are the roles that the server's configuration defines. If nil, [DefaultUserRoles]; a server with roles of its
+	// own must be mirrored here.
+	Roles map[string]Statements
+	// UserIDs is adminUserIds: users to whom [Backend.UserHasPermission] grants everything. They have no scopes for it.
+	UserIDs []string
 	// InsecureAllowBanned admits banned users whose sessions or API keys still exist, as better-auth does: it enforces a
 	// ban by deleting the sessions, so that a ban written in SQL, or the person's API keys, are passed over.
 	InsecureAllowBanned bool
 }
 
-// Admin returns the plugin for user roles, bans and impersonation. The principal gets the user's roles, and the claim
+// Admin returns the plugin for user roles, bans and impersonation. The principal gets the user's roles; in a session, a
+// scope "admin:user:ban" for each single permission of those, which no organization can hand out; and the claim
 // impersonatedBy in a session in which an administrator acts as the user. At most one configuration is taken.
 func Admin(config ...AdminConfig) Plugin { return adminPlugin{config} }
 
@@ -91,6 +99,14 @@ func (p adminPlugin) configure(s *settings) error {
 	if c.DefaultRole == "" {
 		c.DefaultRole = "user"
 	}
+	if c.Roles == nil {
+		c.Roles = DefaultUserRoles()
+	}
+	roles := make(map[string]Statements, len(c.Roles))
+	for name, granted := range c.Roles {
+		roles[name] = maps.Clone(granted)
+	}
+	c.Roles, c.UserIDs = roles, slices.Clone(c.UserIDs)
 	s.admin = &c
 	s.sessionColumns = append(s.sessionColumns, "impersonatedBy")
 	s.userColumns = append(s.userColumns, "role", "banned", "banReason", "banExpires")

@@ -52,9 +52,12 @@ func (b *Backend) authentication(rec *record) *auth.Authentication {
 		s.Claims[claimImpersonator] = rec.session.impersonatedBy
 	}
 	s.Roles = b.userRoles(&rec.user)
+	if b.conf.admin != nil {
+		s.Scopes = b.adminScopes(s.Roles)
+	}
 	if m := rec.member; m != nil {
 		s.Roles = append(s.Roles, prefixed(m.roles)...)
-		s.Scopes = m.permissions.scopes()
+		s.Scopes = append(s.Scopes, m.permissions.scopes()...)
 		addMember(s.Claims, m)
 	}
 	return &auth.Authentication{Principal: b.MapPrincipal(s), Session: s}
@@ -74,6 +77,13 @@ func (b *Backend) sessionOf(s *session) *auth.Session {
 		out.RefreshedAt = s.updatedAt
 	}
 	return out
+}
+
+// Fresh reports whether a session, which came from this backend, is as young as the server asks for what is delicate: to
+// list somebody's sessions, to delete an account. Nothing here asks for it by itself.
+func (b *Backend) Fresh(s *auth.Session) bool {
+	age := b.conf.Session.FreshAge
+	return s != nil && (age < 0 || b.conf.Now().Sub(s.IssuedAt) < age)
 }
 
 func clip(s string) string {

@@ -128,7 +128,7 @@ func (b *Backend) find(ctx context.Context, token string) (*record, error) {
 	case err != nil:
 		return nil, err
 	case !found && b.conf.Secondary.fallback():
-		return b.byToken(ctx, token)
+		return b.unrevoked(ctx, token)
 	case !found:
 		return nil, nil
 	}
@@ -146,11 +146,32 @@ func (b *Backend) fromStorage(ctx context.Context, token, value string) (*record
 	if rec == nil || !same(rec.session.token, token) {
 		return nil, nil
 	}
-	revoked, err := b.revokedBefore(ctx, rec.session.userID)
-	if err != nil || rec.session.createdAt.UnixMilli() < revoked {
+	if revoked, err := b.revoked(ctx, &rec.session); err != nil || revoked {
 		return nil, err
 	}
 	return rec, nil
+}
+
+// unrevoked returns the session that the database has and the storage has lost, unless it was revoked with all of its
+// user's.
+func (b *Backend) unrevoked(ctx context.Context, token string) (*record, error) {
+	rec, err := b.byToken(ctx, token)
+	if err != nil || rec == nil {
+		return nil, err
+	}
+	if revoked, err := b.revoked(ctx, &rec.session); err != nil || revoked {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// revoked reports whether the storage knows that all sessions of that age were revoked.
+func (b *Backend) revoked(ctx context.Context, s *session) (bool, error) {
+	if b.conf.Secondary == nil {
+		return false, nil
+	}
+	before, err := b.revokedBefore(ctx, s.userID)
+	return s.createdAt.UnixMilli() < before, err
 }
 
 // parseStored reads {"session":...,"user":...}.

@@ -32,6 +32,28 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestSignedCache reads the session_data that the server signs with each kind of key that it can have, and does not ask the
+// database while it is fresh.
+func TestSignedCache(t *testing.T) {
+	for _, algorithm := range []string{"EdDSA", "ES256", "ES512", "RS256", "PS256"} {
+		t.Run(algorithm, func(t *testing.T) {
+			w := newWorld(t, place{engine: "sqlite", cache: "jwt", strategy: betterauth.JWTStrategy, signed: algorithm}, 1)
+			b := w.signUp()
+			w.exec("DELETE FROM [session]")
+			theirs, _ := w.theirs(b.header())
+			ours, _, _ := w.ours(b.header())
+			if !theirs.valid || ours != theirs || ours.user != b.person.id {
+				t.Fatalf("here %+v\nthere %+v", ours, theirs)
+			}
+			data := b.cookies["better-auth.session_data"]
+			b.cookies["better-auth.session_data"] = data[:len(data)-6] + "AAAAAA"
+			if v, _, _ := w.ours(b.header()); v.valid {
+				t.Error("a forged session_data is believed")
+			}
+		})
+	}
+}
+
 // TestIssuedCache lets the server read the session_data that this library writes: it must be all that the server needs.
 func TestIssuedCache(t *testing.T) {
 	for name, strategy := range map[string]betterauth.CacheStrategy{"compact": betterauth.CompactStrategy, "jwt": betterauth.JWTStrategy, "jwe": betterauth.JWEStrategy} {

@@ -30,6 +30,7 @@ type settings struct {
 	Secret  string         `json:"secret"`
 	Session map[string]any `json:"session,omitempty"`
 	APIKey  map[string]any `json:"apiKey,omitempty"`
+	JWT     map[string]any `json:"jwt,omitempty"`
 }
 
 // server is a running better-auth server.

@@ -60,7 +60,7 @@ const options = {
   },
   session: settings.session,
   plugins: [
-    bearer(), admin(), organization({ ac, roles, teams: { enabled: true } }), multiSession(), username(), anonymous(), jwt({ disableSettingJwtHeader: true }),
+    bearer(), admin(), organization({ ac, roles, teams: { enabled: true } }), multiSession(), username(), anonymous(), jwt({ disableSettingJwtHeader: true, ...settings.jwt }),
     twoFactor(), apiKey({ enableSessionForAPIKeys: true, enableMetadata: true, ...settings.apiKey }),
   ],
 };

@@ -46,6 +46,7 @@ type place struct {
 	keys     betterauth.KeyStorage
 	cache    string
 	strategy betterauth.CacheStrategy
+	signed   string // with cache: the algorithm of the key set
 }
 
 func (p place) String() string {
@@ -120,7 +121,10 @@ func newWorld(t testing.TB, p place, seed uint64) *world {
 	}
 	if p.cache != "" {
 		s.Session["cookieCache"] = map[string]any{"enabled": true, "strategy": p.cache, "maxAge": 300}
-		w.config.CookieCache = &betterauth.CookieCache{Strategy: p.strategy, Write: true}
+		w.config.CookieCache = &betterauth.CookieCache{Strategy: p.strategy, Write: p.signed == "", JWKS: p.signed != ""}
+	}
+	if p.signed != "" {
+		s.JWT = map[string]any{"sessionCookieCache": true, "jwks": map[string]any{"keyPairConfig": map[string]any{"alg": p.signed}}}
 	}
 	w.server = startServer(t, s)
 	w.config.BaseURL = w.server.url
