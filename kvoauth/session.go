@@ -147,37 +147,46 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch in
 			return "", nil, err
 		}
 	}
-	sealed, rec, err := b.storedForm(d, rec)
+	s, err := b.insert(ctx, d, rec, epoch)
 	if err != nil {
 		return "", nil, err
+	}
+	return credential, s, nil
+}
+
+// insert does that for the session of d.
+func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64) (*auth.Session, error) {
+	sealed, rec, err := b.storedForm(d, rec)
+	if err != nil {
+		return nil, err
 	}
 	index := b.index(rec.UserID, sealed)
 	if rec.IndexPage, err = index.add(ctx, d, rec.AbsoluteAt); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	if sealed, err = b.sealRecord(d, sealed, rec); err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	swapped, err := b.kv.CompareAndSwap(ctx, d.key(sessionKeyPrefix), nil, sealed, rec.lifetime(b.cfg.Now()))
 	if err == nil && !swapped {
-		return "", nil, storeError("create session", errors.New("handle is taken"))
+		return nil, storeError("create session", errors.New("handle is taken"))
 	}
 	if err != nil {
 		b.discard(ctx, d)
-		return "", nil, storeError("create session", err)
+		return nil, storeError("create session", err)
 	}
 	switch live, err := index.has(ctx, rec.IndexPage, d, epoch); {
 	case err != nil:
 		b.discard(ctx, d)
-		return "", nil, err
+		return nil, err
 	case !live:
 		if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
-			return "", nil, storeError("create session", err)
+			return nil, storeError("create session", err)
 		}
-		return "", nil, fail(auth.CodeSessionRevoked, "create session", errors.New("the user signed out everywhere meanwhile"))
+		return nil, fail(auth.CodeSessionRevoked, "create session", errors.New("the user signed out everywhere meanwhile"))
 	}
 	b.observe(ctx, auth.Event{Name: auth.EventSessionCreated, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject)})
-	return credential, rec.session(d), nil
+	return rec.session(d), nil
 }
 
 // storedForm returns rec sealed, and as it will be read: claims that do not survive being stored are refused now.
@@ -204,6 +213,9 @@ func (b *Backend) discard(ctx context.Context, d digest) {
 // end ends the session of d, and then has its tokens revoked. It returns what the session was, nil if there was none.
 func (b *Backend) end(ctx context.Context, d digest) (*record, error) {
 	rec, err := b.remove(ctx, d)
+	if err == nil && rec == nil {
+		return b.endSuccessor(ctx, d)
+	}
 	b.revokeTokens(ctx, d, rec)
 	return rec, err
 }
