@@ -161,7 +161,8 @@ func (b *Backend) endSuccessor(ctx context.Context, d digest) error {
 		return storeError("end session", err)
 	}
 	if next, ok := parseHandle(string(handle)); found && ok {
-		return b.end(ctx, next)
+		_, err = b.end(ctx, next)
+		return err
 	}
 	return nil
 }

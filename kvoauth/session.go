@@ -214,7 +214,7 @@ func (b *Backend) discard(ctx context.Context, d digest) {
 func (b *Backend) end(ctx context.Context, d digest) (*record, error) {
 	rec, err := b.remove(ctx, d)
 	if err == nil && rec == nil {
-		return b.endSuccessor(ctx, d)
+		return nil, b.endSuccessor(ctx, d)
 	}
 	b.revokeTokens(ctx, d, rec)
 	return rec, err
