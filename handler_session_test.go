@@ -46,6 +46,27 @@ func TestSessionAndMe(t *testing.T) {
 	}
 }
 
+// No parameter names a session or carries a credential: the answer is about whoever asks (NS-06, ADV-86).
+func TestSessionIgnoresTheQuery(t *testing.T) {
+	const query = "?sessionId=s-bob&id=s-bob&token=credential&session=credential&access_token=credential&__Host-ns_session=credential&userId=bob"
+	for name, who := range map[string]func(*http.Request) (*auth.Authentication, error){"nobody": nobody, "alice": alice} {
+		b := working()
+		b.authenticate = func(r *http.Request) (*auth.Authentication, error) {
+			if r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "" {
+				t.Errorf("%s: a parameter became a header: %v", name, r.Header)
+			}
+			return who(r)
+		}
+		h := newHandler(t, b, auth.HandlerConfig{})
+		for _, path := range []string{"/session", "/me", "/sessions"} {
+			with, without := do(h, request("GET", base+path+query, "")), do(h, request("GET", base+path, ""))
+			if with.Code != without.Code || with.Body.String() != without.Body.String() || strings.Contains(with.Body.String(), "bob") {
+				t.Errorf("%s, %s: %d %s, without the query %d", name, path, with.Code, with.Body, without.Code)
+			}
+		}
+	}
+}
+
 // "Could not tell" is not "nobody", and leaves the cookie alone.
 func TestSessionCouldNotTell(t *testing.T) {
 	for _, tt := range []struct {

@@ -1,7 +1,6 @@
 package kvoauth_test
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"strings"
@@ -32,40 +31,5 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 	if kvoauth.DefaultIdleTimeout%time.Hour != 0 || kvoauth.DefaultAbsoluteTimeout%(24*time.Hour) != 0 {
 		t.Error("the limits are no whole hours and days: the document would round them")
-	}
-}
-
-// TestLimitsOfAssuranceLevels: the limits that NIST SP 800-63B-4 sets can be configured for each level, and hold: overall
-// however much the session is used, and idle (sections 2.1.3, 2.2.3 and 2.3.3). The defaults are within the first level's.
-func TestLimitsOfAssuranceLevels(t *testing.T) {
-	const day = 24 * time.Hour
-	for level, c := range map[string]struct {
-		overall, idle time.Duration // zero: the defaults
-		most          time.Duration
-	}{
-		"AAL1": {0, 0, 30 * day}, "AAL2": {day, time.Hour, day}, "AAL3": {12 * time.Hour, 15 * time.Minute, 12 * time.Hour},
-	} {
-		t.Run(level, func(t *testing.T) {
-			g := newRig(t, rigOptions{backend: func(k *kvoauth.Config) { k.AbsoluteTimeout, k.IdleTimeout = c.overall, c.idle }})
-			idle := cmp.Or(c.idle, kvoauth.DefaultIdleTimeout)
-			unused, _ := g.create("alice")
-			g.clock.advance(idle - time.Millisecond)
-			g.mustBe(unused, "")
-			g.clock.advance(idle)
-			if g.whoIs(unused) == "" {
-				t.Errorf("a session lives without being used for %v", idle)
-			}
-			used, _ := g.create("alice")
-			began := g.clock.Now()
-			for g.whoIs(used) == "" {
-				if g.clock.advance(idle - time.Second); g.clock.Now().Sub(began) > c.most+idle {
-					t.Fatalf("a session lives for more than %v", c.most)
-				}
-			}
-			g.clock.at.Store(began.Add(cmp.Or(c.overall, kvoauth.DefaultAbsoluteTimeout)).UnixNano())
-			if g.whoIs(used) == "" || kvoauth.DefaultAbsoluteTimeout > 30*day {
-				t.Error("a session lives beyond its absolute limit")
-			}
-		})
 	}
 }
