@@ -81,6 +81,12 @@ func TestHostileRequest(t *testing.T) {
 	}
 }
 
+// challengeOf is S256 of RFC 7636, section 4.2.
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // TestHostileExchange: the token request of a sign-in, and where the access token goes (CONF-G03 to G07, X06, R7636-04,
 // R9700-16).
 func TestHostileExchange(t *testing.T) {
@@ -96,6 +102,9 @@ func TestHostileExchange(t *testing.T) {
 	}
 	cb := b.Authorize(authorization, "alice")
 	w.signedIn(b, w.finish(b, cb), "alice")
+	if challengeOf("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") != "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" {
+		t.Error("the test itself disagrees with RFC 7636, appendix B")
+	}
 	verifiers := 0
 	for _, r := range idp.Requests() {
 		if r.Query.Has("access_token") || r.Form.Has("access_token") || strings.Contains(r.Query.Encode(), access) {
@@ -116,8 +125,7 @@ func TestHostileExchange(t *testing.T) {
 		if r.Form.Has("client_id") && r.Form.Get("client_id") != idp.ClientID {
 			t.Errorf("client_id %q", r.Form.Get("client_id")) // CONF-G05
 		}
-		sum := sha256.Sum256([]byte(r.Form.Get("code_verifier")))
-		if base64.RawURLEncoding.EncodeToString(sum[:]) != u.Query().Get("code_challenge") || r.Form.Get("redirect_uri") != authtest.RedirectURI ||
+		if challengeOf(r.Form.Get("code_verifier")) != u.Query().Get("code_challenge") || r.Form.Get("redirect_uri") != authtest.RedirectURI ||
 			r.Form.Get("code") != cb.Values().Get("code") || len(r.Query) != 0 || r.Form.Has("client_secret") {
 			t.Errorf("token request %v", r.Form)
 		}
