@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/authtest/fakeop"
 	"github.com/netscript/auth/kvoauth"
 	"github.com/netscript/auth/store"
 )
@@ -385,6 +386,32 @@ func TestApplicationPanics(t *testing.T) {
 			}
 			g.mustBe(credential(g.signIn("alice")), "")
 		})
+	}
+}
+
+// TestObserverPanicsInTheBackground: it takes no more with it than itself.
+func TestObserverPanicsInTheBackground(t *testing.T) {
+	var panicked atomic.Int64
+	g := newRig(t, rigOptions{backend: func(c *kvoauth.Config) {
+		c.Observer = auth.ObserverFunc(func(_ context.Context, e auth.Event) {
+			if e.Name == auth.EventTokenRevocationFailed || e.Name == auth.EventTokenRevoked {
+				panicked.Add(1)
+				panic("the application is broken")
+			}
+		})
+	}})
+	for _, status := range []int{200, 400} {
+		before := panicked.Load()
+		g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointRevocation: fakeop.Reply(status, "text/plain", "")}})
+		result := g.signIn("alice")
+		if err := g.RevokeSession(t.Context(), result.Session.ID); err != nil {
+			t.Fatal(err)
+		}
+		g.mustBe(credential(result), auth.CodeSessionNotFound)
+		eventually(t, "nobody is told", func() bool { return panicked.Load() > before })
+	}
+	if err := g.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

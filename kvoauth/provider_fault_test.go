@@ -1,6 +1,7 @@
 package kvoauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -36,6 +37,7 @@ var stages = []struct {
 	{"discovery at a refresh", fakeop.EndpointDiscovery, true, true},
 	{"refresh", fakeop.EndpointToken, true, false},
 	{"keys at a refresh", fakeop.EndpointJWKS, true, true},
+	{"revocation", fakeop.EndpointRevocation, false, false},
 }
 
 // providerCell is one fault at one call to the provider.
@@ -56,6 +58,8 @@ func newProviderCell(t testing.TB, idp *hostileIDP, stage int, fault networkFaul
 	c.w = c.world(patience, s.endpoint == endpointEmail)
 	c.person = c.w.browser()
 	switch {
+	case s.endpoint == fakeop.EndpointRevocation:
+		c.w.signedIn(c.person, c.w.finish(c.person, c.w.begin(c.person)), "alice")
 	case s.refresh:
 		c.w.signedIn(c.person, c.w.finish(c.person, c.w.begin(c.person)), "alice")
 		if s.fresh {
@@ -106,6 +110,9 @@ func (c *providerCell) arm(on bool) {
 // act makes the request that leads to the call.
 func (c *providerCell) act() {
 	switch s := stages[c.stage]; {
+	case s.endpoint == fakeop.EndpointRevocation:
+		page := c.person.PostJSON(auth.DefaultBasePath+"/signout", map[string]any{})
+		c.outcome = &answer{status: page.Status, header: page.Header, body: page.Body}
 	case s.refresh:
 		c.outcome = c.w.send(c.person, http.MethodGet, auth.DefaultBasePath+"/session", nil)
 	case s.endpoint == fakeop.EndpointDiscovery:
@@ -118,12 +125,45 @@ func (c *providerCell) act() {
 // judge compares what came of it with what must.
 func (c *providerCell) judge() {
 	c.t.Helper()
-	if stages[c.stage].refresh {
+	switch s := stages[c.stage]; {
+	case s.endpoint == fakeop.EndpointRevocation:
+		c.isOver()
+	case s.refresh:
 		c.livesOn()
-	} else {
+	default:
 		c.isRefused()
 	}
+	c.shutDown()
 	c.quiet()
+}
+
+// shutDown lets what the backend does in the background end.
+func (c *providerCell) shutDown() {
+	c.t.Helper()
+	given, give := context.WithCancel(context.Background())
+	give()
+	_ = c.w.backend.Shutdown(given)
+}
+
+// isOver: the sign-out has succeeded, whatever the provider says to it.
+func (c *providerCell) isOver() {
+	c.t.Helper()
+	if c.outcome.status != http.StatusOK || !strings.Contains(c.outcome.body, `"signedOut":true`) || c.w.kv.sessions() != 0 {
+		c.t.Errorf("sign-out: %d %s, %d sessions are left", c.outcome.status, c.outcome.body, c.w.kv.sessions())
+	}
+	if c.person.SignedIn() || c.person.Cookie(kvoauth.DefaultCookieName) != nil {
+		c.t.Error("the browser is still signed in")
+	}
+	c.w.silent(c.outcome)
+	if c.fault.hook != nil {
+		eventually(c.t, "the provider is not asked", func() bool { return c.asked[fakeop.EndpointRevocation].Load() > 0 })
+	}
+	if n := c.asked[fakeop.EndpointRevocation].Load(); n > 4 {
+		c.t.Errorf("the endpoint was asked %d times", n)
+	}
+	c.arm(false)
+	again := c.w.browser()
+	c.w.signedIn(again, c.w.finish(again, c.w.begin(again)), "alice")
 }
 
 // isRefused: nobody is signed in, the answer says why, the transaction is used up, and the next sign-in works.

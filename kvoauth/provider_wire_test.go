@@ -27,7 +27,7 @@ const endpointEmail fakeop.Endpoint = "email"
 // farHosts are the names of a far provider's endpoints. They lead to its proxies.
 var farHosts = map[fakeop.Endpoint]string{
 	fakeop.EndpointDiscovery: "idp.localhost", fakeop.EndpointJWKS: "keys.localhost", fakeop.EndpointToken: "token.localhost",
-	fakeop.EndpointUserInfo: "userinfo.localhost", endpointEmail: "email.localhost",
+	fakeop.EndpointUserInfo: "userinfo.localhost", endpointEmail: "email.localhost", fakeop.EndpointRevocation: "revocation.localhost",
 }
 
 // newFarIDP returns the provider behind any number of networks. Its clock stands still.
@@ -37,6 +37,7 @@ func newFarIDP(t testing.TB) *hostileIDP {
 	publishedKeys(t, idp.Provider) // made now, so that no timeout falls on their making
 	idp.SetFaults(fakeop.Faults{Discovery: func(doc map[string]any) {
 		doc["jwks_uri"], doc["token_endpoint"], doc["userinfo_endpoint"] = "http://keys.localhost/jwks", "http://token.localhost/token", "http://userinfo.localhost/userinfo"
+		doc["revocation_endpoint"] = "http://revocation.localhost/revoke"
 	}})
 	return idp
 }

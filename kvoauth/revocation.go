@@ -210,7 +210,10 @@ func (r *revoker) attempt(job revocation) (after time.Duration, err error) {
 	return after, err
 }
 
+// failed says so. Workers call it, where a panic of the observer would end the process.
 func (r *revoker) failed(job revocation, code auth.Code) {
+	var err error
+	defer contain(&err)
 	e := job.event
 	e.Name, e.Code = auth.EventTokenRevocationFailed, code
 	r.observe(job.ctx, e)
