@@ -60,7 +60,7 @@ deps: ## the import rules
 bench: ## run the benchmarks of all modules (BENCH=regexp)
 	@for m in $(MODULES); do (cd $$m && go test -run '^$$' -bench '$(BENCH)' -benchmem ./...); done
 
-fuzz: ## run every fuzz target for FUZZTIME each
+fuzz: ## run every fuzz target for FUZZTIME each (a duration, or 200x)
 	@scripts/fuzz $(FUZZTIME) $(MODULES)
 
 # The other modules see the root's requirements, so they follow its go.mod.

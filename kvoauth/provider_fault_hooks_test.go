@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/netscript/auth"
@@ -47,16 +48,16 @@ func endlessly(pause time.Duration, first, again string) fakeop.Hook {
 }
 
 // encoded answers with a body that is said to be gzip.
-func encoded(body []byte) fakeop.Hook {
+func encoded(body func() []byte) fakeop.Hook {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(body)
+		_, _ = w.Write(body())
 		return true
 	}
 }
 
-// bomb is 64 MiB of JSON in a few kilobytes.
+// bomb is 64 MiB of JSON in a few kilobytes. It takes seconds to make, so that only who needs it does.
 func bomb() []byte {
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
@@ -107,8 +108,8 @@ var networkFaults = []networkFault{
 	{"20 MB", large, auth.CodeProviderInvalid},
 	{"says 1 GB", endlessly(0, jsonHeader+"Content-Length: 1073741824\r\n\r\n{\"x\":\"", strings.Repeat("x", 64<<10)), auth.CodeProviderInvalid},
 	{"endless", fakeop.Endless(), auth.CodeProviderInvalid},
-	{"gzip bomb", encoded(bomb()), auth.CodeProviderInvalid},
-	{"gzip that is none", encoded([]byte(`{"sub":"alice"}`)), auth.CodeProviderUnavailable},
+	{"gzip bomb", encoded(sync.OnceValue(bomb)), auth.CodeProviderInvalid},
+	{"gzip that is none", encoded(func() []byte { return []byte(`{"sub":"alice"}`) }), auth.CodeProviderUnavailable},
 	{"redirect", fakeop.Redirect(307, elsewhere+marker), auth.CodeProviderInvalid},
 	{"redirect to itself", func(w http.ResponseWriter, r *http.Request) bool {
 		return fakeop.Redirect(302, "http://"+r.Host+r.URL.Path)(w, r)
