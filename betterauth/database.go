@@ -2,6 +2,7 @@ package betterauth
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 
 	"github.com/netscript/auth"
@@ -61,14 +63,17 @@ func (d *database) column(alias, model, field string) string {
 // selection is the list of columns of a query.
 type selection struct {
 	expressions []string
-	index       map[string]int // by alias and field, as "s.id"
+	index       map[string]map[string]int // by alias and field
 }
 
-func (d *database) newSelection() *selection { return &selection{index: map[string]int{}} }
+func (d *database) newSelection() *selection { return &selection{index: map[string]map[string]int{}} }
 
 func (d *database) add(s *selection, alias, model string, fields ...string) {
+	if s.index[alias] == nil {
+		s.index[alias] = map[string]int{}
+	}
 	for _, field := range fields {
-		if _, ok := s.index[alias+"."+field]; ok {
+		if _, ok := s.index[alias][field]; ok {
 			continue
 		}
 		expression := d.column(alias, model, field)
@@ -78,7 +83,7 @@ func (d *database) add(s *selection, alias, model string, fields ...string) {
 		case field == "id" || strings.HasSuffix(field, "Id"):
 			expression = d.dialect.asText(expression)
 		}
-		s.index[alias+"."+field] = len(s.expressions)
+		s.index[alias][field] = len(s.expressions)
 		s.expressions = append(s.expressions, expression)
 	}
 }
@@ -92,8 +97,9 @@ type row struct {
 }
 
 func (r row) source(alias string) source {
+	columns := r.selection.index[alias]
 	return func(field string) any {
-		if i, ok := r.selection.index[alias+"."+field]; ok {
+		if i, ok := columns[field]; ok {
 			return r.values[i]
 		}
 		return nil
@@ -104,10 +110,7 @@ func (r row) source(alias string) source {
 func (d *database) query(ctx context.Context, op string, q statement, args []any, each func(row) error) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	tx := d.db.WithContext(ctx).Set("rows", true) // Set makes a gorm.Statement of its own
-	tx.Statement.SQL.WriteString(q.bound)
-	tx.Statement.Vars = args
-	rows, err := tx.Rows()
+	rows, err := d.rows(ctx, q.bound, args)
 	if q.given && noSuchID(err) {
 		return nil
 	}
@@ -133,6 +136,23 @@ func (d *database) query(ctx context.Context, op string, q statement, args []any
 		return d.unavailable(ctx, op, err)
 	}
 	return nil
+}
+
+// rows runs a query as gorm's Rows does, with all that is registered for one, but without the copies that gorm makes of a
+// statement on the way there.
+func (d *database) rows(ctx context.Context, bound string, args []any) (*sql.Rows, error) {
+	tx := &gorm.DB{Config: d.db.Config, Statement: &gorm.Statement{
+		ConnPool: d.db.Statement.ConnPool, Context: ctx, Clauses: map[string]clause.Clause{}, Vars: args, SkipHooks: d.db.Statement.SkipHooks,
+	}}
+	tx.Statement.DB = tx
+	tx.Statement.SQL.WriteString(bound)
+	tx.Statement.Settings.Store("rows", true)
+	tx.Callback().Row().Execute(tx)
+	rows, ok := tx.Statement.Dest.(*sql.Rows)
+	if tx.Error == nil && (!ok || rows == nil) {
+		return nil, errDatabase // it runs dry
+	}
+	return rows, tx.Error
 }
 
 // noSuchID reports whether the database has refused a parameter because it is nothing that the column it is compared with

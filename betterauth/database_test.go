@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -220,4 +221,31 @@ func got(n int, err error) error {
 		return errors.Join(fmt.Errorf("got %d", n), err)
 	}
 	return err
+}
+
+// A transaction of the caller's is what is read: what it has written counts, and nothing is after it was undone. A dry run
+// says nothing of a session.
+func TestCallersDB(t *testing.T) {
+	forEachEngine(t, func(t *testing.T, e engine) {
+		r := newRig(t, e, nil)
+		alice := r.user("alice")
+		undone := errors.New("undone")
+		for _, unprepared := range []bool{false, true} {
+			var request *http.Request
+			err := r.db.Transaction(func(tx *gorm.DB) error {
+				inside := &rig{t: t, engine: e, db: tx, config: r.config, clock: r.clock}
+				inside.config.DB, inside.config.DisablePreparedStatements = tx, unprepared
+				request = cookied(inside.session(alice, nil))
+				admitted(t, newBackend(t, inside.config), request)
+				return undone
+			})
+			if !errors.Is(err, undone) {
+				t.Fatal(err)
+			}
+			refused(t, r.Backend, request, auth.CodeSessionNotFound)
+		}
+		dry := r.config
+		dry.DB = r.db.Session(&gorm.Session{DryRun: true})
+		refused(t, newBackend(t, dry), r.signIn("alice"), auth.CodeStoreUnavailable)
+	})
 }

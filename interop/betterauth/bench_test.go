@@ -2,6 +2,8 @@ package betterauth
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,7 +19,7 @@ import (
 )
 
 // BenchmarkAuthenticate asks about sessions in PostgreSQL: the real server over HTTP and in its process, the same join by
-// hand with pgx, and this library without any memory, with the cookie cache, and with a local cache. x-http and x-process
+// hand with pgx and with database/sql, and this library without any memory, with the cookie cache, and with a local cache. x-http and x-process
 // are how many times as many answers this library gives as the server over HTTP and in its process; the server's process
 // is measured with one request at a time, as all others are. AUTH_BENCH_SESSIONS is how many rows the table has.
 func BenchmarkAuthenticate(b *testing.B) {
@@ -33,7 +35,9 @@ func BenchmarkAuthenticate(b *testing.B) {
 
 	overHTTP := benchHTTP(b, w, header)
 	inProcess := benchProcess(b, w, header)
-	byHand(b, w, browser.token())
+	withPgx, withSQL := byHand(b, w, browser.token())
+	measure(b, "by hand with pgx", withPgx)
+	measure(b, "by hand with database_sql", withSQL)
 	for name, change := range map[string]func(*betterauth.Config){
 		"backend": nil, "cookie cache": func(c *betterauth.Config) { c.CookieCache = &betterauth.CookieCache{Write: true} },
 		"local cache": func(c *betterauth.Config) { c.Cache.TTL = time.Minute },
@@ -127,8 +131,47 @@ func benchProcess(b *testing.B, w *world, header http.Header) float64 {
 	return each
 }
 
-// byHand is the least that a session costs: the join alone, with pgx.
-func byHand(b *testing.B, w *world, token string) {
+// BenchmarkSideBySide takes turns between the join by hand, with pgx and with database/sql, and this library, so that what
+// else the machine does weighs on all alike, and reports the CPU time of each, and how many times those by hand it is.
+func BenchmarkSideBySide(b *testing.B) {
+	w := newWorld(b, place{engine: "postgres"}, 1)
+	browser := w.signUp()
+	fill(b, w, browser.person.id, 1000)
+	c := w.config
+	c.Plugins = nil
+	backend, err := betterauth.New(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	pgx, database := byHand(b, w, browser.token())
+	ctx, cancel := context.WithCancel(context.Background()) // as a request's
+	defer cancel()
+	request := w.request("GET", browser.header()).Clone(ctx)
+	asks := []func(context.Context) error{pgx, database, func(context.Context) error { _, err := backend.Authenticate(request); return err }}
+	const batch = 50
+	var used [3]int64
+	n := 0
+	for b.Loop() {
+		for i, ask := range asks {
+			began := cpuTime(b)
+			for range batch {
+				if err := ask(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+			used[i] += cpuTime(b) - began
+		}
+		n += batch
+	}
+	b.ReportMetric(float64(used[0])/float64(n), "pgx-cpu-ns")
+	b.ReportMetric(float64(used[1])/float64(n), "sql-cpu-ns")
+	b.ReportMetric(float64(used[2])/float64(n), "backend-cpu-ns")
+	b.ReportMetric(float64(used[2])/float64(used[0]), "x-pgx")
+	b.ReportMetric(float64(used[2])/float64(used[1]), "x-sql")
+}
+
+// byHand is the least that a session costs: the join alone, with pgx, and with database/sql over pgx, which is what gorm has.
+func byHand(b *testing.B, w *world, token string) (withPgx, withSQL func(context.Context) error) {
 	var name string
 	if err := w.db.Raw("SELECT current_database()").Scan(&name).Error; err != nil {
 		b.Fatal(err)
@@ -138,7 +181,50 @@ func byHand(b *testing.B, w *world, token string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer pool.Close()
+	b.Cleanup(pool.Close)
+	db, err := sql.Open("pgx", server.DSN(name, ""))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	statement, err := db.Prepare(handStatement())
+	if err != nil {
+		b.Fatal(err)
+	}
+	withPgx = func(ctx context.Context) error {
+		rows, err := pool.Query(ctx, handStatement(), token)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			return errors.New("no session")
+		}
+		_, err = rows.Values()
+		return err
+	}
+	withSQL = func(ctx context.Context) error {
+		rows, err := statement.QueryContext(ctx, token)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		if !rows.Next() {
+			return errors.New("no session")
+		}
+		values := make([]any, handColumns)
+		targets := make([]any, handColumns)
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		return rows.Scan(targets...)
+	}
+	return withPgx, withSQL
+}
+
+const handColumns = 15
+
+func handStatement() string {
 	var u, s []string
 	for _, c := range strings.Fields("id name email emailVerified image createdAt updatedAt") {
 		u = append(u, fmt.Sprintf("u.%q", c))
@@ -146,21 +232,19 @@ func byHand(b *testing.B, w *world, token string) {
 	for _, c := range strings.Fields("id expiresAt token createdAt updatedAt ipAddress userAgent userId") {
 		s = append(s, fmt.Sprintf("s.%q", c))
 	}
-	statement := "SELECT " + strings.Join(append(s, u...), ", ") + ` FROM "session" s JOIN "user" u ON u."id" = s."userId" WHERE s."token" = $1`
-	b.Run("by hand with pgx", func(b *testing.B) {
+	return "SELECT " + strings.Join(append(s, u...), ", ") + ` FROM "session" s JOIN "user" u ON u."id" = s."userId" WHERE s."token" = $1`
+}
+
+func measure(b *testing.B, name string, ask func(ctx context.Context) error) {
+	b.Run(name, func(b *testing.B) {
 		ctx, cancel := context.WithCancel(context.Background()) // as a request's
 		defer cancel()
 		b.ReportAllocs()
 		defer reportCPU(b)()
 		for b.Loop() {
-			rows, err := pool.Query(ctx, statement, token)
-			if err != nil || !rows.Next() {
-				b.Fatal("no session", err)
-			}
-			if _, err := rows.Values(); err != nil {
+			if err := ask(ctx); err != nil {
 				b.Fatal(err)
 			}
-			rows.Close()
 		}
 	})
 }
