@@ -102,7 +102,7 @@ var networkFaults = []networkFault{
 	{"429 with text", fakeop.Reply(429, "text/plain", marker), auth.CodeProviderUnavailable},
 	{"429 without a body", fakeop.Reply(429, "", ""), auth.CodeProviderUnavailable},
 	{"HTML", fakeop.Reply(200, "text/html", "<h1>"+marker), auth.CodeProviderInvalid},
-	{"empty", raw(false, jsonHeader+"Content-Length: 0\r\n\r\n"), auth.CodeProviderInvalid},
+	{"empty", raw(false, jsonHeader+"Connection: close\r\nContent-Length: 0\r\n\r\n"), auth.CodeProviderInvalid},
 	{"cut JSON", fakeop.Reply(200, "application/json", `{"access_token":"`+marker+`","keys":[{"kty":"EC"`), auth.CodeProviderInvalid},
 	{"cut JSON up to the end of the connection", raw(false, jsonHeader+"Connection: close\r\n\r\n{\"sub\":\""+marker), auth.CodeProviderInvalid},
 	{"20 MB", large, auth.CodeProviderInvalid},

@@ -22,14 +22,22 @@ const (
 	brief = 4 * time.Second
 )
 
-// stages are the calls to a provider, by what makes them.
-var stages = []struct {
+// stage is a call to a provider, by what makes it.
+type stage struct {
 	name     string
 	endpoint fakeop.Endpoint
 	refresh  bool // it is made for a session that exists
 	fresh    bool // and by a process that knows nothing of the provider yet
-}{
+}
+
+// starts reports whether the call is made before the browser is sent to the provider.
+func (s stage) starts() bool {
+	return s.endpoint == fakeop.EndpointDiscovery || s.endpoint == fakeop.EndpointPAR
+}
+
+var stages = []stage{
 	{"discovery", fakeop.EndpointDiscovery, false, false},
+	{"pushed request", fakeop.EndpointPAR, false, false},
 	{"keys", fakeop.EndpointJWKS, false, false},
 	{"exchange", fakeop.EndpointToken, false, false},
 	{"UserInfo", fakeop.EndpointUserInfo, false, false},
@@ -55,7 +63,7 @@ func newProviderCell(t testing.TB, idp *hostileIDP, stage int, fault networkFaul
 	t.Helper()
 	s := stages[stage]
 	c := &providerCell{far: newFar(t, idp), stage: stage, fault: fault}
-	c.w = c.world(patience, s.endpoint == endpointEmail)
+	c.w = c.world(patience, s.endpoint)
 	c.person = c.w.browser()
 	switch {
 	case s.endpoint == fakeop.EndpointRevocation:
@@ -66,7 +74,7 @@ func newProviderCell(t testing.TB, idp *hostileIDP, stage int, fault networkFaul
 			c.restart()
 		}
 		c.clock.advance(56 * time.Minute) // of the hour that a token lives
-	case s.endpoint != fakeop.EndpointDiscovery:
+	case !s.starts():
 		c.answer = c.w.begin(c.person)
 	}
 	for e := range c.proxies {
@@ -104,6 +112,7 @@ func (c *providerCell) arm(on bool) {
 		c.breaks(e, c.fault.hook)
 	default:
 		c.breaks(e, nil)
+		c.transport.CloseIdleConnections() // which the provider may just be closing
 	}
 }
 
@@ -115,7 +124,7 @@ func (c *providerCell) act() {
 		c.outcome = &answer{status: page.Status, header: page.Header, body: page.Body}
 	case s.refresh:
 		c.outcome = c.w.send(c.person, http.MethodGet, auth.DefaultBasePath+"/session", nil)
-	case s.endpoint == fakeop.EndpointDiscovery:
+	case s.starts():
 		c.outcome = c.w.send(c.person, http.MethodGet, auth.DefaultBasePath+"/signin", nil)
 	default:
 		c.outcome = c.w.finish(c.person, c.answer)
@@ -180,7 +189,7 @@ func (c *providerCell) isRefused() {
 	}
 	c.askedAtMost(s.endpoint)
 	c.arm(false)
-	if s.endpoint != fakeop.EndpointDiscovery { // nothing is promised twice
+	if !s.starts() { // nothing is promised twice
 		c.w.refused(c.w.finish(c.person, c.answer), auth.CodeTransactionMissing)
 	}
 	again := c.w.browser()
@@ -223,7 +232,7 @@ func (c *providerCell) upkeepEnded() bool {
 func (c *providerCell) askedAtMost(e fakeop.Endpoint) {
 	c.t.Helper()
 	most := int64(2)
-	if e == fakeop.EndpointToken {
+	if e == fakeop.EndpointToken || e == fakeop.EndpointPAR {
 		most = 1
 	}
 	if n := c.asked[e].Load(); n > most {

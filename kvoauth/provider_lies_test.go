@@ -230,7 +230,7 @@ func TestProviderAnswerLostAfterItActed(t *testing.T) {
 	for _, after := range []int{0, 1, 15, 100, 400, 700} {
 		t.Run(fmt.Sprint(after, " bytes"), func(t *testing.T) {
 			f := newFar(t, idp)
-			w := f.world(ample, false)
+			w := f.world(ample, fakeop.EndpointToken)
 			b := w.browser()
 			w.signedIn(b, w.finish(b, w.begin(b)), "alice")
 			f.clock.advance(56 * time.Minute)

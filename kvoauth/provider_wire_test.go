@@ -28,6 +28,7 @@ const endpointEmail fakeop.Endpoint = "email"
 var farHosts = map[fakeop.Endpoint]string{
 	fakeop.EndpointDiscovery: "idp.localhost", fakeop.EndpointJWKS: "keys.localhost", fakeop.EndpointToken: "token.localhost",
 	fakeop.EndpointUserInfo: "userinfo.localhost", endpointEmail: "email.localhost", fakeop.EndpointRevocation: "revocation.localhost",
+	fakeop.EndpointPAR: "par.localhost",
 }
 
 // newFarIDP returns the provider behind any number of networks. Its clock stands still.
@@ -37,6 +38,7 @@ func newFarIDP(t testing.TB) *hostileIDP {
 	publishedKeys(t, idp.Provider) // made now, so that no timeout falls on their making
 	idp.SetFaults(fakeop.Faults{Discovery: func(doc map[string]any) {
 		doc["jwks_uri"], doc["token_endpoint"], doc["userinfo_endpoint"] = "http://keys.localhost/jwks", "http://token.localhost/token", "http://userinfo.localhost/userinfo"
+		doc["pushed_authorization_request_endpoint"] = "http://par.localhost/par"
 		doc["revocation_endpoint"] = "http://revocation.localhost/revoke"
 	}})
 	return idp
@@ -136,13 +138,15 @@ func (f *far) breaks(e fakeop.Endpoint, hook fakeop.Hook) {
 	f.faults.Store(e, hook)
 }
 
-// world returns an application that reaches the provider over the network, and gives it so much time for each answer.
-func (f *far) world(patience time.Duration, email bool) *world {
+// world returns an application that reaches the provider over the network, gives it so much time for each answer, and
+// uses the endpoint.
+func (f *far) world(patience time.Duration, uses fakeop.Endpoint) *world {
 	f.t.Helper()
 	return newWorld(f.t, f.hostileIDP, func(c *kvoauth.Config) {
 		c.HTTPClient = &http.Client{Transport: f.transport, Timeout: patience}
 		c.InsecureAllowHTTP, c.Now = true, f.clock.now
-		if email {
+		c.Clients[0].Provider.PushedAuthorization = uses == fakeop.EndpointPAR
+		if uses == endpointEmail {
 			c.Clients[0].Provider = f.hub()
 		}
 		f.config = *c
