@@ -132,6 +132,10 @@ type Client struct {
 	// are keys, or SignedSecret (Apple). The first signs; the others are those of a rotation, see [NewJWKSHandler]. If nil,
 	// there are none.
 	SigningKeys []SigningKey
+	// DPoP binds the provider's tokens to a key that each session has for itself, so that a token that leaks is of no use
+	// (RFC 9449). A provider whose metadata does not say that it takes ES256 proofs, and a token that is not bound, are then
+	// errors. Sessions that began without it stay as they are. If false, tokens are bearer tokens.
+	DPoP bool
 	// Scopes are requested at every sign-in. If nil, the provider's.
 	Scopes []string
 	// RedirectURL is a redirect URL for this provider alone: the handler's /callback/{providerId} route, as it is registered

@@ -23,6 +23,7 @@ type tokenSet struct {
 	ID      string   `cbor:"3,keyasint"`
 	Scopes  []string `cbor:"4,keyasint,omitempty"` // what the provider said that it granted; nil if it said nothing
 	Grantee string   `cbor:"5,keyasint"`           // to whom, and by whom: see relyingParty.grantee
+	DPoPKey dpopKey  `cbor:"6,keyasint,omitempty"` // what the tokens are bound to; nil if nothing
 	// life and at say when the access token was got and for how long it is good; life zero is not known.
 	life time.Duration
 	at   time.Time
@@ -34,24 +35,28 @@ func (rp *relyingParty) exchange(ctx context.Context, code string, t *transactio
 	if err != nil {
 		return nil, err
 	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, rp.token)
+	ctx = context.WithValue(withDPoP(ctx, t.DPoPKey), oauth2.HTTPClient, rp.token)
 	tok, err := rp.oauth2(m, t.RedirectURL).Exchange(ctx, code, oauth2.VerifierOption(t.Verifier))
 	if err != nil {
 		return nil, tokenError("exchange code", err)
 	}
-	return rp.accept(tok)
+	return rp.accept(tok, t.DPoPKey)
 }
 
-// accept checks a token response (RFC 6749, section 5.1).
-func (rp *relyingParty) accept(tok *oauth2.Token) (*tokenSet, error) {
-	if !strings.EqualFold(tok.TokenType, "bearer") {
-		return nil, fail(auth.CodeProviderInvalid, "token response", errors.New("token_type is not Bearer"))
+// accept checks a token response (RFC 6749, section 5.1). Tokens that were to be bound to key must be (RFC 9449, section 5).
+func (rp *relyingParty) accept(tok *oauth2.Token, key dpopKey) (*tokenSet, error) {
+	kind := "Bearer"
+	if key != nil {
+		kind = "DPoP"
+	}
+	if !strings.EqualFold(tok.TokenType, kind) {
+		return nil, fail(auth.CodeProviderInvalid, "token response", errors.New("token_type is not "+kind))
 	}
 	id, isText := tok.Extra("id_token").(string)
 	if len(tok.AccessToken) > maxToken || len(tok.RefreshToken) > maxToken || tok.Extra("id_token") != nil && !isText {
 		return nil, fail(auth.CodeProviderInvalid, "token response", errors.New("a token is malformed or too long"))
 	}
-	set := &tokenSet{Access: tok.AccessToken, Refresh: tok.RefreshToken, ID: id, Grantee: rp.grantee(), at: rp.Now()}
+	set := &tokenSet{Access: tok.AccessToken, Refresh: tok.RefreshToken, ID: id, Grantee: rp.grantee(), DPoPKey: key, at: rp.Now()}
 	if tok.ExpiresIn > 0 {
 		set.life = min(time.Duration(tok.ExpiresIn)*time.Second, maxTokenLife)
 	}

@@ -26,6 +26,7 @@ type identity struct {
 // identify turns tokens into an identity: from the verified ID token and UserInfo of an OpenID provider, from UserInfo
 // alone of an OAuth one.
 func (rp *relyingParty) identify(ctx context.Context, tokens *tokenSet, t *transaction) (*identity, error) {
+	ctx = withDPoP(ctx, tokens.DPoPKey)
 	if !rp.isOIDC() {
 		info, err := rp.userInfo(ctx, tokens.Access)
 		if err != nil {

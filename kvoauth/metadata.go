@@ -25,6 +25,8 @@ type metadata struct {
 	endSession    string // OpenID Connect RP-Initiated Logout 1.0; empty if there is none
 	push          string // RFC 9126; empty if there is none
 	requiresPush  bool   // every authorization request is to be pushed
+	discovered    bool   // the discovery document was asked
+	dpop          bool   // it says that DPoP proofs are taken as they are made here (RFC 9449, section 5.1)
 	sendsIss      bool   // authorization responses carry iss (RFC 9207, section 3)
 }
 
@@ -97,6 +99,8 @@ func (m *metadata) complete(doc map[string]json.RawMessage, allowHTTP bool) erro
 	if raw, ok := doc["require_pushed_authorization_requests"]; ok && json.Unmarshal(raw, &m.requiresPush) != nil {
 		return errors.New("require_pushed_authorization_requests is not a boolean")
 	}
+	var algs []string
+	m.discovered, m.dpop = true, json.Unmarshal(doc["dpop_signing_alg_values_supported"], &algs) == nil && slices.Contains(algs, string(dpopAlgorithm))
 	var methods []string
 	if json.Unmarshal(doc["code_challenge_methods_supported"], &methods) == nil && len(methods) > 0 && !slices.Contains(methods, "S256") {
 		return errors.New("the provider supports no S256 code challenge") // RFC 9700, section 2.1.1

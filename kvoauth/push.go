@@ -108,5 +108,8 @@ func endpointError(op, problem string) error {
 	case "temporarily_unavailable", "server_error", "slow_down":
 		return fail(auth.CodeProviderUnavailable, op, errors.New("the provider is not available"))
 	}
+	if problem == "use_dpop_nonce" {
+		return fail(auth.CodeProviderInvalid, op, errors.New("the provider asked for a DPoP nonce and did not take it"))
+	}
 	return fail(auth.CodeProviderRefused, op, errStatus)
 }

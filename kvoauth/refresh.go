@@ -103,7 +103,7 @@ func (b *Backend) renewTokens(ctx context.Context, d digest, rec *record) (old, 
 	if old.Refresh == "" {
 		return nil, nil, fail(auth.CodeUnsupported, "refresh", errors.New("the provider gave no refresh token"))
 	}
-	if fresh, err = rp.refreshTokens(ctx, old.Refresh); err != nil {
+	if fresh, err = rp.refreshTokens(ctx, old); err != nil {
 		return nil, nil, err
 	}
 	if fresh.ID == "" || !rp.isOIDC() {
@@ -114,17 +114,17 @@ func (b *Backend) renewTokens(ctx context.Context, d digest, rec *record) (old, 
 }
 
 // refreshTokens sends the refresh token to the token endpoint and nowhere else.
-func (rp *relyingParty) refreshTokens(ctx context.Context, token string) (*tokenSet, error) {
+func (rp *relyingParty) refreshTokens(ctx context.Context, old *tokenSet) (*tokenSet, error) {
 	m, err := rp.metadata.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, rp.token)
-	tok, err := rp.oauth2(m, "").TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
+	ctx = context.WithValue(withDPoP(ctx, old.DPoPKey), oauth2.HTTPClient, rp.token)
+	tok, err := rp.oauth2(m, "").TokenSource(ctx, &oauth2.Token{RefreshToken: old.Refresh}).Token()
 	if err != nil {
 		return nil, tokenError("refresh", err)
 	}
-	return rp.accept(tok)
+	return rp.accept(tok, old.DPoPKey)
 }
 
 // checkRefreshedIDToken applies OpenID Connect Core 1.0 section 12.2: the same iss, sub, aud, auth_time and azp as the ID

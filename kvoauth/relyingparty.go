@@ -22,6 +22,7 @@ type relyingParty struct {
 	token    *http.Client // for those of the token endpoint
 	algs     []string     // accepted for ID tokens
 	revoker  *revoker
+	nonces   dpopNonces
 	primary  bool // its subjects are not qualified
 	*settings
 }
@@ -29,8 +30,9 @@ type relyingParty struct {
 func newRelyingParty(c Client, s *settings) *relyingParty {
 	rp := &relyingParty{Client: c, settings: s, primary: c.Provider.ID == s.PrimaryProvider, algs: c.Provider.SigningAlgs}
 	rp.http = newProviderClient(s.HTTPClient)
+	rp.http.Transport = &dpopTransport{rp, rp.http.Transport}
 	rp.client = newProviderClient(s.HTTPClient)
-	rp.client.Transport = &clientTransport{rp, rp.client.Transport}
+	rp.client.Transport = &dpopTransport{rp, &clientTransport{rp, rp.client.Transport}}
 	rp.token = newProviderClient(s.HTTPClient)
 	rp.token.Transport = &tokenTransport{rp.client.Transport}
 	rp.metadata = &fetched[*metadata]{timeout: rp.http.Timeout, now: s.Now}

@@ -72,7 +72,10 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 			return nil, err
 		}
 	}
-	location, err := rp.authorizationRequest(r.Context(), m, rp.authorizationURL(m, state, t, wanted, p))
+	if err := rp.bindKey(m, t); err != nil {
+		return nil, err
+	}
+	location, err := rp.authorizationRequest(withDPoP(r.Context(), t.DPoPKey), m, rp.authorizationURL(m, state, t, wanted, p))
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +134,9 @@ func (rp *relyingParty) authorizationURL(m *metadata, state string, t *transacti
 		for name, value := range params {
 			opts = append(opts, oauth2.SetAuthURLParam(name, value))
 		}
+	}
+	if t.thumbprint != "" {
+		opts = append(opts, oauth2.SetAuthURLParam("dpop_jkt", t.thumbprint))
 	}
 	if rp.isOIDC() {
 		opts = append(opts, oauth2.SetAuthURLParam("nonce", t.Nonce))

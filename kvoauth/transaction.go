@@ -34,6 +34,9 @@ type transaction struct {
 	ACRValues []string      `cbor:"13,keyasint,omitempty"`
 	// StepUp is the user that must come back; empty for a sign-in.
 	StepUp string `cbor:"14,keyasint,omitempty"`
+	// DPoPKey is what the tokens will be bound to; nil if nothing. thumbprint is its own, and not stored.
+	DPoPKey    dpopKey `cbor:"15,keyasint,omitempty"`
+	thumbprint string
 }
 
 // stateOf derives the state parameter from the secret in the transaction's cookie. So the check that a callback comes

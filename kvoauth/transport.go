@@ -148,7 +148,7 @@ func getJSON(ctx context.Context, c *http.Client, op, target, token string, head
 		r.Header.Set(k, v)
 	}
 	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Authorization", authorization(ctx, token))
 	}
 	res, err := c.Do(r)
 	if err != nil {

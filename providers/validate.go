@@ -289,7 +289,7 @@ var signingAlgs = [...]string{
 
 // ownHeaders are set by whoever sends the request.
 var ownHeaders = [...]string{
-	"Authorization", "Connection", "Content-Length", "Cookie", "Host", "Proxy-Authorization", "Transfer-Encoding",
+	"Authorization", "Connection", "Content-Length", "Cookie", "DPoP", "Host", "Proxy-Authorization", "Transfer-Encoding",
 }
 
 // param checks a parameter name.

@@ -25,6 +25,7 @@ type authRequest struct {
 	state       string
 	nonce       string
 	challenge   string
+	jkt         string // dpop_jkt (RFC 9449, section 10); empty: not said
 	scopes      []string
 	prompts     []string
 	maxAge      time.Duration // negative: not asked for
@@ -126,6 +127,7 @@ func (p *Provider) parseAuthRequest(a *authRequest, params url.Values) *authErro
 		}
 	}
 	a.acrValues = strings.Fields(params.Get("acr_values"))
+	a.jkt = params.Get("dpop_jkt")
 	a.nonce, a.loginHint = params.Get("nonce"), params.Get("login_hint")
 	return a.parsePrompt(params)
 }
@@ -180,7 +182,7 @@ func (p *Provider) grantCode(c *call, a *authRequest, s *session) *Response {
 	p.sweep(now)
 	p.grants.codes[value] = &code{
 		grant:       &grant{client: a.client, user: s.user, scopes: a.scopes, authTime: s.authTime, acr: s.acr, sid: s.sid},
-		redirectURI: a.redirectURI, challenge: a.challenge, nonce: a.nonce, expires: now.Add(p.cfg.CodeLife),
+		redirectURI: a.redirectURI, challenge: a.challenge, jkt: a.jkt, nonce: a.nonce, expires: now.Add(p.cfg.CodeLife),
 	}
 	p.mu.Unlock()
 	return p.callback(c, a, url.Values{"code": {value}})

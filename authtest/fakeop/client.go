@@ -38,6 +38,8 @@ type Client struct {
 	Keys map[string]crypto.PublicKey
 	// AssertionAudience is the one aud that is accepted in assertions. If empty, the issuer and the endpoints' URLs are.
 	AssertionAudience string
+	// RequireDPoP refuses token requests without a DPoP proof (RFC 9449). If false, who sends one gets bound tokens.
+	RequireDPoP bool
 	// SecretIssuer is the iss of an AuthSignedSecret, which needs one.
 	SecretIssuer string
 	// RedirectURIs are compared byte for byte (RFC 9700, section 2.1). At least one is required.

@@ -13,6 +13,7 @@ func (p *Provider) discovery(c *call) *Response {
 		"revocation_endpoint":                              p.base + pathRevocation,
 		"pushed_authorization_request_endpoint":            p.base + pathPAR,
 		"require_pushed_authorization_requests":            p.cfg.RequirePushedAuthorization,
+		"dpop_signing_alg_values_supported":                []string{algES256},
 		"end_session_endpoint":                             p.base + pathEndSession,
 		"scopes_supported":                                 p.cfg.Scopes,
 		"response_types_supported":                         []string{"code"},

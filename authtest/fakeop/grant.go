@@ -33,12 +33,15 @@ type grant struct {
 	acr      string
 	sid      string
 	revoked  bool
+	issued   bool   // tokens, once
+	jkt      string // the thumbprint of the key that they are bound to; empty: none
 }
 
 type code struct {
 	grant       *grant
 	redirectURI string
 	challenge   string
+	jkt         string // what the authorization request has named; empty: nothing
 	nonce       string
 	expires     time.Time
 	used        bool

@@ -31,6 +31,16 @@ func (p *Provider) par(c *call) *Response {
 	if e := p.parseAuthRequest(a, params); e != nil {
 		return oauthError(http.StatusBadRequest, e.code, e.description)
 	}
+	jkt, resp := p.proof(c, "")
+	if resp != nil {
+		return resp
+	}
+	if jkt != "" && a.jkt != "" && jkt != a.jkt {
+		return oauthError(http.StatusBadRequest, "invalid_dpop_proof", "dpop_jkt is of another key")
+	}
+	if jkt != "" {
+		a.jkt = jkt
+	}
 	uri := requestURIPrefix + newToken()
 	a.expires = p.cfg.Now().Add(pushedLife)
 	p.mu.Lock()

@@ -45,6 +45,9 @@ type Config struct {
 	SingleSignOn bool
 	// RequirePushedAuthorization refuses authorization requests that were not pushed (RFC 9126). If false, both are served.
 	RequirePushedAuthorization bool
+	// RequireDPoPNonce refuses DPoP proofs without the current nonce, and says which it is (RFC 9449, section 8). If false,
+	// proofs need none.
+	RequireDPoPNonce bool
 	// Now is the clock. If nil, time.Now.
 	Now func() time.Time
 }
@@ -76,6 +79,7 @@ type Provider struct {
 
 	mu       sync.Mutex
 	grants   grants
+	nonce    string // of DPoP proofs
 	faults   Faults
 	requests []Request
 	counts   map[Endpoint]int

@@ -53,6 +53,7 @@ type Response struct {
 type call struct {
 	r        *http.Request
 	endpoint Endpoint
+	path     string // below the issuer's
 	query    url.Values
 	form     url.Values // of the body alone
 	faults   Faults
@@ -82,6 +83,7 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, err := newCall(w, r, endpoint)
+	c.path = strings.TrimPrefix(r.URL.EscapedPath(), p.path)
 	c.faults = p.record(c)
 	if before := c.faults.Before[endpoint]; before != nil && before(w, r) {
 		return

@@ -18,11 +18,18 @@ func (p *Provider) token(c *call) *Response {
 	if resp != nil {
 		return resp
 	}
+	jkt, resp := p.proof(c, "")
+	if resp != nil {
+		return resp
+	}
+	if jkt == "" && client.RequireDPoP {
+		return oauthError(http.StatusBadRequest, "invalid_dpop_proof", "a proof is required")
+	}
 	switch c.form.Get("grant_type") {
 	case "authorization_code":
-		return p.redeemCode(c, client)
+		return p.redeemCode(c, client, jkt)
 	case "refresh_token":
-		return p.redeemRefreshToken(c, client)
+		return p.redeemRefreshToken(c, client, jkt)
 	case "":
 		return oauthError(http.StatusBadRequest, "invalid_request", "grant_type is missing")
 	}
@@ -30,8 +37,11 @@ func (p *Provider) token(c *call) *Response {
 }
 
 // redeemCode exchanges a code (RFC 6749, section 4.1.3).
-func (p *Provider) redeemCode(c *call, client *Client) *Response {
-	g, nonce, problem := p.takeCode(c, client)
+func (p *Provider) redeemCode(c *call, client *Client, jkt string) *Response {
+	g, nonce, problem := p.takeCode(c, client, jkt)
+	if problem == "" && !p.bind(g, jkt) {
+		problem = "the proof is of another key"
+	}
 	if problem != "" {
 		return oauthError(http.StatusBadRequest, "invalid_grant", problem)
 	}
@@ -41,7 +51,7 @@ func (p *Provider) redeemCode(c *call, client *Client) *Response {
 
 // takeCode consumes the code. Whoever presents a code a second time, or with the wrong verifier, may have stolen it:
 // what was issued for it ends (RFC 6749, section 4.1.2).
-func (p *Provider) takeCode(c *call, client *Client) (g *grant, nonce, problem string) {
+func (p *Provider) takeCode(c *call, client *Client, jkt string) (g *grant, nonce, problem string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	entry, ok := p.grants.codes[c.form.Get("code")]
@@ -60,6 +70,8 @@ func (p *Provider) takeCode(c *call, client *Client) (g *grant, nonce, problem s
 		return nil, "", "the code has expired"
 	case c.form.Get("redirect_uri") != entry.redirectURI:
 		return nil, "", "the redirect_uri is not that of the authorization request"
+	case entry.jkt != "" && jkt != entry.jkt:
+		return nil, "", "the proof is of another key than dpop_jkt"
 	case !verifies(c.form.Get("code_verifier"), entry.challenge):
 		return nil, "", "the code_verifier does not match"
 	}
@@ -72,8 +84,8 @@ func verifies(verifier, challenge string) bool {
 }
 
 // redeemRefreshToken exchanges a refresh token (RFC 6749, section 6; OpenID Connect Core 1.0, section 12).
-func (p *Provider) redeemRefreshToken(c *call, client *Client) *Response {
-	g, problem := p.takeRefreshToken(c.form.Get("refresh_token"), client)
+func (p *Provider) redeemRefreshToken(c *call, client *Client, jkt string) *Response {
+	g, problem := p.takeRefreshToken(c.form.Get("refresh_token"), client, jkt)
 	if problem != "" {
 		return oauthError(http.StatusBadRequest, "invalid_grant", problem)
 	}
@@ -91,7 +103,7 @@ func (p *Provider) redeemRefreshToken(c *call, client *Client) *Response {
 
 // takeRefreshToken consumes the token. A second use means that two parties hold it, and ends the whole family (RFC
 // 9700, section 4.14.2).
-func (p *Provider) takeRefreshToken(value string, client *Client) (*grant, string) {
+func (p *Provider) takeRefreshToken(value string, client *Client, jkt string) (*grant, string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.grants.refresh[value]
@@ -101,6 +113,9 @@ func (p *Provider) takeRefreshToken(value string, client *Client) (*grant, strin
 	if t.used {
 		t.grant.revoked = true
 		return nil, "the refresh token was used before"
+	}
+	if t.grant.jkt != jkt {
+		return nil, "the proof is of another key"
 	}
 	if !t.live(p.cfg.Now()) {
 		return nil, "the refresh token has ended"
@@ -112,9 +127,13 @@ func (p *Provider) takeRefreshToken(value string, client *Client) (*grant, strin
 // issue makes the token answer (RFC 6749, section 5.1; OpenID Connect Core 1.0, section 3.1.3.3).
 func (p *Provider) issue(c *call, g *grant, scopes []string, nonce string, withRefresh bool) *Response {
 	access := newToken()
+	kind := "Bearer"
+	if g.jkt != "" {
+		kind = "DPoP"
+	}
 	answer := map[string]any{
 		"access_token": access,
-		"token_type":   "Bearer",
+		"token_type":   kind,
 		"expires_in":   int64(p.cfg.AccessTokenLife / time.Second),
 		"scope":        strings.Join(scopes, " "),
 	}

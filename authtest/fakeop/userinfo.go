@@ -14,12 +14,20 @@ func (p *Provider) userInfo(c *call) *Response {
 		return oauthError(http.StatusBadRequest, "invalid_request", "the access token belongs in the Authorization header")
 	}
 	scheme, value, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
-	if len(c.r.Header.Values("Authorization")) != 1 || !strings.EqualFold(scheme, "Bearer") {
+	if len(c.r.Header.Values("Authorization")) != 1 || !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "DPoP") {
 		return unauthorized(`Bearer realm="fakeop"`)
 	}
 	t := p.accessToken(value)
 	if t == nil {
 		return unauthorized(`Bearer realm="fakeop", error="invalid_token"`)
+	}
+	if (t.grant.jkt != "") != strings.EqualFold(scheme, "DPoP") {
+		return unauthorized(`Bearer realm="fakeop", error="invalid_token"`) // RFC 9449, section 7.2
+	}
+	if t.grant.jkt != "" {
+		if resp := p.boundProof(c, t, value); resp != nil {
+			return resp
+		}
 	}
 	claims := p.userClaims(t)
 	if c.faults.UserInfo != nil {
