@@ -18,6 +18,7 @@ func (e *environ) readClientAuth(prefix string, c *kvoauth.Client) {
 		c.Provider.ClientAuth = providers.ClientAuth(method)
 	}
 	c.SigningKeys = e.signingKeys(prefix)
+	c.DPoP = e.flag(prefix + "DPOP")
 	if e.flag(prefix + "PUSHED_AUTHORIZATION") {
 		c.Provider.PushedAuthorization = true
 	}

@@ -40,6 +40,7 @@
 //	NETSCRIPT_AUTH_CLIENT_KEY_ID            the id of the one key there, if it has none of its own
 //	NETSCRIPT_AUTH_PUSHED_AUTHORIZATION     true pushes authorization requests to the provider (RFC 9126), also where it does
 //	                                        not require that
+//	NETSCRIPT_AUTH_DPOP                     true binds the provider's tokens to a key of each session (RFC 9449)
 //	NETSCRIPT_AUTH_REDIRECT_URI             required: the public URL of /api/v1/auth/callback
 //	NETSCRIPT_AUTH_POST_LOGOUT_REDIRECT_URI the public URL of /api/v1/auth/signout/callback: a sign-out then is one at the
 //	                                        provider too; if unset, people stay signed in there

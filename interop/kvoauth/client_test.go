@@ -9,6 +9,8 @@ import (
 	"crypto/rsa"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/netscript/auth"
@@ -91,6 +93,49 @@ func TestPushedAuthorization(t *testing.T) {
 			if query := u.Query(); len(query) != 2 || query.Get("client_id") != id || query.Get("request_uri") == "" {
 				t.Errorf("authorization request %v", query)
 			}
+			a.signInAndRefresh()
+		})
+	}
+}
+
+// TestDPoP binds the tokens to the session's key. The provider wants its nonces, and refuses clients without a proof.
+func TestDPoP(t *testing.T) {
+	for _, nonce := range []bool{false, true} {
+		t.Run(strconv.FormatBool(nonce), func(t *testing.T) {
+			clients := []oidcprovider.Client{
+				{ID: "dpop", Secret: "dpop-secret", AuthMethod: "client_secret_basic", DPoPBound: true},
+				{ID: "public", DPoPBound: true},
+			}
+			for _, c := range clients {
+				a := newAppAs(t, c.ID, oidcprovider.Options{Clients: slices.Clone(clients), DPoPNonce: nonce}, func(c *kvoauth.Client) { c.DPoP = true })
+				a.signInAndRefresh()
+			}
+		})
+	}
+	t.Run("a client without a proof", func(t *testing.T) {
+		clients := []oidcprovider.Client{{ID: "dpop", Secret: "dpop-secret", DPoPBound: true}}
+		a := newAppAs(t, "dpop", oidcprovider.Options{Clients: clients}, func(*kvoauth.Client) {})
+		if res := a.finish(a.begin("erin")); res.StatusCode == http.StatusFound || a.me().Authenticated {
+			t.Errorf("callback: %s", res.Status)
+		}
+	})
+}
+
+// TestFAPI2 is all of it together, at a provider that holds the client to the FAPI 2.0 Security Profile: pushed requests,
+// assertions signed with a key, iss, and bound tokens with nonces.
+func TestFAPI2(t *testing.T) {
+	for _, alg := range []string{"PS256", "ES256", "EdDSA"} {
+		t.Run(alg, func(t *testing.T) {
+			key := newSigningKey(t, alg)
+			set, err := kvoauth.PublicJWKS(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := oidcprovider.Client{ID: "fapi", AuthMethod: "private_key_jwt", AuthSigningAlg: alg, JWKS: set, DPoPBound: true, IDTokenAlg: "ES256"}
+			o := oidcprovider.Options{Clients: []oidcprovider.Client{client}, RequirePAR: true, DPoPNonce: true, FAPI2: true}
+			a := newAppAs(t, "fapi", o, func(c *kvoauth.Client) {
+				c.SigningKeys, c.DPoP, c.Provider.RequireIss, c.Provider.SigningAlgs = []kvoauth.SigningKey{key}, true, true, []string{"ES256"}
+			})
 			a.signInAndRefresh()
 		})
 	}
