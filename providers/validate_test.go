@@ -174,6 +174,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"client auth", oidc, func(p *providers.Provider) { p.ClientAuth = "basic" }, "ClientAuth"},
 		{"assertion audience", oidc, func(p *providers.Provider) { p.AssertionAudience = "https://victim.example" }, "AssertionAudience"},
 		{"assertion issuer", oidc, func(p *providers.Provider) { p.AssertionIssuer = "TEAM" }, "AssertionIssuer"},
+		{"a header of the protocol", oidc, func(p *providers.Provider) { p.UserInfoHeader = map[string]string{"dpop": "x"} }, "UserInfoHeader"},
 		{"pushing to nowhere", oauth, func(p *providers.Provider) { p.PushedAuthorization = true }, "PushedAuthorizationEndpoint"},
 		{"pushing over http", oidc, func(p *providers.Provider) { p.PushedAuthorizationEndpoint = "http://id.acme.com/par" }, "PushedAuthorizationEndpoint"},
 		{"posted user in a query", oidc, func(p *providers.Provider) { p.PostedUser = true }, "PostedUser"},
