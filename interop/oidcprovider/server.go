@@ -40,6 +40,9 @@ type Options struct {
 	// KeepRefreshTokens turns rotation off. If false, every refresh replaces the
 	// refresh token, and presenting the old one again revokes the whole grant.
 	KeepRefreshTokens bool
+	// ACRValues are the authentication context classes that a login can have. If
+	// nil, none.
+	ACRValues []string
 	// OptionalPKCE lets confidential clients do without PKCE.
 	OptionalPKCE bool
 	// RequirePAR refuses authorization requests that were not pushed (RFC 9126).
@@ -56,6 +59,7 @@ type settings struct {
 	Users               map[string]map[string]any `json:"users"`
 	RotateRefreshTokens bool                      `json:"rotateRefreshTokens"`
 	RequirePKCE         bool                      `json:"requirePKCE"`
+	ACRValues           []string                  `json:"acrValues"`
 	RequirePAR          bool                      `json:"requirePAR"`
 	DPoPNonce           bool                      `json:"dpopNonce"`
 	FAPI2               bool                      `json:"fapi2"`
@@ -74,6 +78,7 @@ func (o Options) settings() settings {
 		Users:               o.Users,
 		RotateRefreshTokens: !o.KeepRefreshTokens,
 		RequirePKCE:         !o.OptionalPKCE,
+		ACRValues:           append([]string{}, o.ACRValues...),
 		RequirePAR:          o.RequirePAR,
 		DPoPNonce:           o.DPoPNonce,
 		FAPI2:               o.FAPI2,

@@ -64,6 +64,7 @@ function provider(issuer) {
         : { enabled: true },
       ...(settings.fapi2 && { fapi: { enabled: true, profile: '2.0' } }),
     },
+    acrValues: settings.acrValues,
     // A refresh token whenever the client may have one; the default asks for
     // the offline_access scope and prompt=consent as well.
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -79,6 +80,18 @@ function provider(issuer) {
       Session: 86400,
     },
   });
+  // Whoever signs in does so under the first of the requested classes that
+  // this provider has. Without a request to sign in (prompt=login) nobody does
+  // because of them: acr_values are voluntary (OpenID Connect Core 5.5.1.1).
+  const finished = p.interactionFinished.bind(p);
+  p.interactionFinished = async (req, res, result, options) => {
+    if (result.login) {
+      const { params } = await p.interactionDetails(req, res);
+      const asked = (params.acr_values ?? '').split(' ');
+      result.login.acr = asked.find((v) => settings.acrValues.includes(v));
+    }
+    return finished(req, res, result, options);
+  };
   for (const name of ['server_error', 'backchannel.error']) {
     p.on(name, (ctx, err) => console.error(name, err));
   }
