@@ -24,7 +24,8 @@ type JWTConfig struct {
 	// Audiences are what jwt.audience may be: one of them must be in the token. If nil, the origin of Config.BaseURL.
 	Audiences []string
 	// JWKSURL is where the key set is fetched, as "https://app.example.com/api/auth/jwks", or the server's remote one. If
-	// empty, it is read from the table jwks.
+	// empty, it is read from the table jwks. Either is read again by the first token after five minutes, which does not wait
+	// for it: a key that has gone is good until then. While it cannot be read, known keys are good for a day.
 	JWKSURL string
 	// HTTPClient fetches JWKSURL: its Transport and Timeout are used. If nil, http.DefaultTransport. Redirects are never
 	// followed and answers over 1 MiB are refused, whatever it says. If its Timeout is zero, 5 seconds.
