@@ -4,7 +4,7 @@
 //
 // # Choosing a provider
 //
-// Fourteen presets exist. Eight need nothing else:
+// Fifteen presets exist. Eight need nothing else:
 //
 //	providers.GitHub()   providers.Google()   providers.GitLab()    providers.Discord()
 //	providers.Slack()    providers.Spotify()  providers.Facebook()  providers.Twitter()
@@ -17,6 +17,7 @@
 //	providers.AzureAD("8e1c4c1e-0b5b-4c2f-9a8e-5c1f5f0a2b11")
 //	providers.Logto("acme.logto.app")
 //	providers.Clerk("clerk.acme.com")
+//	providers.Apple("TEAM012345")
 //	providers.GitHubEnterprise("github.acme.com")
 //	providers.GitLabSelfManaged("https://acme.com/gitlab")
 //

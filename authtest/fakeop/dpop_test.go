@@ -172,7 +172,7 @@ func TestDPoPNonce(t *testing.T) {
 		t.Fatalf("an old nonce: %v", got)
 	}
 	nonce := resp.Header.Get("DPoP-Nonce")
-	if resp, got = redeem(nonce); got["token_type"] != "DPoP" {
+	if _, got = redeem(nonce); got["token_type"] != "DPoP" {
 		t.Fatalf("the nonce, and the code that was not used up: %v", got)
 	}
 	access, _ := got["access_token"].(string)
