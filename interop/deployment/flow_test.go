@@ -174,6 +174,7 @@ func (m *model) endOther(p *person, i *instance) {
 		return
 	}
 	a := m.do(http.MethodDelete, i, "/sessions/"+other.id, p.cookies, nil)
+	m.mayHaveRefreshed(s, i, a)
 	switch {
 	case m.unclear("end another", i, a, true):
 		if other.user == s.user {
@@ -204,6 +205,7 @@ func (m *model) endOther(p *person, i *instance) {
 func (m *model) list(p *person, i *instance) {
 	s := p.session
 	a := m.do(http.MethodGet, i, "/sessions", p.cookies, nil)
+	m.mayHaveRefreshed(s, i, a)
 	defer p.take(a)
 	if m.unclear("list", i, a, true) {
 		return

@@ -105,10 +105,16 @@ func (m *model) read(s *session, i *instance) answer {
 	return a
 }
 
-func (m *model) judgeRead(s *session, i *instance, a answer) {
+// mayHaveRefreshed notes that a request was authenticated, which renews tokens that are due. What the provider has rotated
+// may be lost when something goes wrong then, and an ID token of another hour is refused.
+func (m *model) mayHaveRefreshed(s *session, i *instance, a answer) {
 	if !m.sure(i, a) && m.rotating || m.idpSky == "far ahead" || m.idpSky == "far behind" {
 		s.atRisk = s.atRisk || !s.dead
 	}
+}
+
+func (m *model) judgeRead(s *session, i *instance, a answer) {
+	m.mayHaveRefreshed(s, i, a)
 	if m.unclear("read", i, a, true) {
 		return
 	}

@@ -126,6 +126,7 @@ func (m *model) burst(p *person) {
 			now := before
 			now.doubt()
 			m.judgeRead(&now, one.i, one.a)
+			s.atRisk = s.atRisk || now.atRisk
 			continue
 		}
 		m.judgeRead(s, one.i, one.a)
