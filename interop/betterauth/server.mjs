@@ -82,6 +82,9 @@ const control = {
   listKeys: async ({ headers }) => (await auth.api.listApiKeys({ headers: new Headers(headers) })),
   setRole: ({ userId, role }) => context.internalAdapter.updateUser(userId, { role }),
   deleteUser: ({ userId }) => context.internalAdapter.deleteUser(userId),
+  // The ids of the sessions that these Cookie headers are, or null.
+  sessionsOf: ({ cookies }) => Promise.all(cookies.map(async (cookie) =>
+    (await auth.api.getSession({ headers: new Headers({ cookie }) }))?.session.id ?? null)),
   verifyJWT: async ({ token }) => (await auth.api.verifyJWT({ body: { token } })).payload,
   // How long getSession takes in this process, without HTTP.
   bench: async ({ headers, milliseconds: limit }) => {
