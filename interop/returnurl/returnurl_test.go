@@ -58,6 +58,13 @@ func TestAcceptedReturnURLsStayOnAllowedOrigins(t *testing.T) {
 		try(raw)
 	}
 	fromCorpus := len(accepted)
+	all := combinations()
+	if len(all) < 300 {
+		t.Fatalf("only %d combinations", len(all))
+	}
+	for _, raw := range all {
+		try(raw)
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range mutations {
 		try(mutate(random, seeds))
@@ -121,6 +128,27 @@ func corpus(t *testing.T) (urls []string) {
 				t.Fatal(err)
 			}
 			urls = append(urls, raw)
+		}
+	}
+	return urls
+}
+
+// combinations are the ways to leave a site that have worked somewhere: a start that one parser takes for a path and
+// another for an authority, a host that looks like an allowed one, and what may follow.
+func combinations() (urls []string) {
+	starts := []string{
+		"", "/", "//", "///", "////", `\\`, `/\`, `\/`, `/\/`, "/\t/", "/\n/", "/\r\n/", "\t//", " //", "/ /", "/\x00/", "/./", "/../", "/.//", "/..//", "/;/", "/%09/", "/%2f", "/%5c", "/%2f%2f",
+		"https:", "https:/", "https://", "https:///", `https:\`, `https:\\`, `https:/\`, "https:\t//", "ht\ttps://", "HTTPS://", "http://", "http:", "ws://", "ftp://", "javascript://", "data:", "file://", "x:", ":", "#//", "?//",
+	}
+	hosts := []string{
+		"evil.test", "app.test", "app.test.evil.test", "app.test@evil.test", "evil.test@app.test", "app.test:443", "app.test:444", "app.test:@evil.test", `app.test\@evil.test`, "app.test%2eevil.test", "app%2etest",
+		"app.test.", "APP.test", "app.test%00.evil.test", "app.test#@evil.test", "app.test?@evil.test", "app。test", "ａpp.test", "аpp.test", "[::1]", "127.1", "2130706433", "", ".", "..", "@evil.test", "www.example.com", "other.example:8443", "other.example",
+	}
+	for _, start := range starts {
+		for _, host := range hosts {
+			for _, end := range []string{"", "/", "/..", "?x=//evil.test", "#x", `\\evil.test`} {
+				urls = append(urls, start+host+end)
+			}
 		}
 	}
 	return urls
