@@ -152,12 +152,15 @@ func readTimeText(s string) (time.Time, storedTime, bool) {
 	if strings.HasSuffix(s, "Z") {
 		how = storedISO
 	}
-	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC().Truncate(time.Millisecond), how, plausible(t)
-		}
+	const date = len(time.DateOnly)
+	if len(s) > date && s[date] == ' ' { // not as a layout, in which a space also stands for several
+		s = s[:date] + "T" + s[date+1:]
 	}
-	return time.Time{}, storedISO, false
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}, storedISO, false
+	}
+	return t.UTC().Truncate(time.Millisecond), how, plausible(t)
 }
 
 func digits(s string) (int64, bool) {
