@@ -37,6 +37,8 @@ var (
 	_ auth.SessionAdminPort    = (*Backend)(nil)
 	_ auth.PrincipalMapperPort = (*Backend)(nil)
 	_ auth.SignOutReturnPort   = (*Backend)(nil)
+
+	_ auth.BackChannelLogoutPort = (*Backend)(nil)
 )
 
 // NewKvOAuthBackend returns a backend for c, which it validates and copies. It asks neither the providers nor the store:

@@ -207,6 +207,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent, rec.IPAddress = userAgent(c.request), c.cfg.ipAddress(c.request)
 	rec.authenticated(user.authentication)
+	rec.SID = user.sid
 	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
 	if err != nil {
 		return nil, err

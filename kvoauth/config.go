@@ -148,6 +148,13 @@ type Client struct {
 	// provider too, if the provider has an end-session endpoint (OpenID Connect RP-Initiated Logout 1.0). If empty, the
 	// person stays signed in there, and a next sign-in may need no password.
 	PostLogoutRedirectURL string
+	// InsecureLogoutTokenType accepts logout tokens (OpenID Connect Back-Channel Logout 1.0) whose typ is JWT or missing,
+	// as some providers send them. What then keeps another token of the provider from ending sessions is its event alone
+	// (RFC 8725, section 3.11).
+	InsecureLogoutTokenType bool
+	// InsecureLogoutTokenWithoutExp accepts logout tokens without exp, which the specification requires, for ten minutes
+	// after their iat; Hydra sends such. Whoever has read one can send it for so much longer.
+	InsecureLogoutTokenWithoutExp bool
 	// TrustedAudiences may stand in an ID token's aud beside ClientID, azp then being ClientID (OpenID Connect Core 1.0,
 	// section 3.1.3.7). If nil, none may.
 	TrustedAudiences []string

@@ -17,12 +17,22 @@ const atOnce = 32
 // began before, and has not passed its last check, will fail it. An error leaves what is left claimed: calling again
 // ends it.
 func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
+	ended, err := b.endListed(ctx, b.indexes(userID), b.revokeTokens)
+	if err != nil {
+		return ended, err
+	}
+	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, Subject: auth.NewSecret(userID), Count: ended})
+	return ended, nil
+}
+
+// endListed does it for all that indexes list, and calls then for each session that has ended.
+func (b *Backend) endListed(ctx context.Context, indexes []*userIndex, then func(context.Context, digest, *record)) (int, error) {
 	epoch, err := b.nextEpoch(ctx)
 	if err != nil {
 		return 0, err
 	}
 	ended := 0
-	for _, x := range b.indexes(userID) {
+	for _, x := range indexes {
 		root, err := x.changeRoot(ctx, func(r *indexRoot) bool {
 			r.Ended = max(r.Ended, epoch)
 			return true
@@ -31,20 +41,19 @@ func (b *Backend) endAll(ctx context.Context, userID string) (int, error) {
 			return ended, err
 		}
 		for n := root.First; n <= root.Last; n++ {
-			k, err := x.endPage(ctx, n)
+			k, err := x.endPage(ctx, n, then)
 			ended += k
 			if err != nil {
 				return ended, err
 			}
 		}
 	}
-	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, Subject: auth.NewSecret(userID), Count: ended})
 	return ended, nil
 }
 
 // endPage ends the sessions of one page. It first claims them, so that a sign-in which has passed its check has stored its
 // session, and one which has not will fail it; then deletes them; then forgets them.
-func (x *userIndex) endPage(ctx context.Context, n int) (int, error) {
+func (x *userIndex) endPage(ctx context.Context, n int, then func(context.Context, digest, *record)) (int, error) {
 	var claimed []digest
 	err := x.changePage(ctx, n, func(p *indexPage) bool {
 		claimed = claimed[:0]
@@ -71,14 +80,14 @@ func (x *userIndex) endPage(ctx context.Context, n int) (int, error) {
 		}
 		ended.Add(1)
 		if rec, err := x.openRecord(claimed[i], sealed); err == nil {
-			x.revokeTokens(ctx, claimed[i], rec)
+			then(ctx, claimed[i], rec)
 		}
 		return nil
 	})
 	if err != nil {
 		return int(ended.Load()), err
 	}
-	return int(ended.Load()), x.remove(ctx, n, claimed...)
+	return int(ended.Load()), x.forget(ctx, n, claimed...)
 }
 
 // atMost calls f for 0 to n-1, atOnce at a time, and returns the first error. A panic is an error: in a goroutine of its

@@ -19,6 +19,7 @@ const maxClaims = 32 << 10
 type identity struct {
 	subject string // application-wide
 	account string // the provider's own
+	sid     string // of the session at the provider; empty if it says nothing of one
 	claims  map[string]any
 	authentication
 }
@@ -58,6 +59,9 @@ func (rp *relyingParty) identify(ctx context.Context, tokens *tokenSet, t *trans
 		return nil, err
 	}
 	user.authentication = how
+	if sid := claims.text("sid"); len(sid) <= maxSID {
+		user.sid = sid
+	}
 	return user, nil
 }
 

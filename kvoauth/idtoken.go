@@ -91,29 +91,11 @@ func (w *watchedKeys) explain() error {
 	return fail(auth.CodeIDTokenInvalid, "ID token", errors.New("signature, issuer, audience or expiry is wrong"))
 }
 
-// checkHeader refuses what go-jose would not: a token that is not exactly three segments of canonical base64url, a type
-// that is not an ID token's (RFC 8725, section 3.11), and any crit (RFC 7515, section 4.1.11), none of whose extensions
-// is known here.
+// checkHeader refuses a type that is not an ID token's (RFC 8725, section 3.11).
 func checkHeader(raw string) error {
-	if len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
-		return errors.New("missing, too long, or not a signed JWT")
-	}
-	var header []byte
-	for i, segment := range strings.Split(raw, ".") {
-		b, ok := decodeSegment(segment)
-		if !ok {
-			return errors.New("not base64url")
-		}
-		if i == 0 {
-			header = b
-		}
-	}
-	members, err := strictjson.Object(header, maxIDToken)
+	members, err := headerOf(raw)
 	if err != nil {
-		return errors.New("header is not acceptable JSON")
-	}
-	if members["crit"] != nil || members["b64"] != nil {
-		return errors.New("header has critical extensions")
+		return err
 	}
 	if typ, ok := members["typ"]; ok {
 		var s string
@@ -122,6 +104,32 @@ func checkHeader(raw string) error {
 		}
 	}
 	return nil
+}
+
+// headerOf refuses what go-jose would not: a token that is not exactly three segments of canonical base64url, and any
+// crit (RFC 7515, section 4.1.11), none of whose extensions is known here.
+func headerOf(raw string) (map[string]json.RawMessage, error) {
+	if len(raw) > maxIDToken || strings.Count(raw, ".") != 2 {
+		return nil, errors.New("missing, too long, or not a signed JWT")
+	}
+	var header []byte
+	for i, segment := range strings.Split(raw, ".") {
+		b, ok := decodeSegment(segment)
+		if !ok {
+			return nil, errors.New("not base64url")
+		}
+		if i == 0 {
+			header = b
+		}
+	}
+	members, err := strictjson.Object(header, maxIDToken)
+	if err != nil {
+		return nil, errors.New("header is not acceptable JSON")
+	}
+	if members["crit"] != nil || members["b64"] != nil {
+		return nil, errors.New("header has critical extensions")
+	}
+	return members, nil
 }
 
 // decodeSegment accepts one spelling of every value. The decoder alone skips line breaks, and go-jose all white space.

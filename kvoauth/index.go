@@ -40,11 +40,12 @@ var (
 	errUnreadable = errors.New("index of the user does not open, or is of an unknown format")
 )
 
-// userIndex is the index of one user under one key.
+// userIndex is the index of one user, or of one account or session of a provider, under one key.
 type userIndex struct {
 	*Backend
-	key  sealKey
-	name string
+	prefix string // of its keys in the store
+	key    sealKey
+	name   string
 }
 
 // indexRoot says where a user's pages are: First to Last. Times are Unix milliseconds.
@@ -86,10 +87,14 @@ func (b *Backend) indexes(userID string) []*userIndex {
 	return all
 }
 
-// indexAt names the index by a digest: user ids are of any length and alphabet, keys of the store are not.
 func (b *Backend) indexAt(userID string, position int) *userIndex {
+	return b.indexOf(indexKeyPrefix, userID, position)
+}
+
+// indexOf names an index by a digest: user ids are of any length and alphabet, keys of the store are not.
+func (b *Backend) indexOf(prefix, id string, position int) *userIndex {
 	key := b.sealIndex.ring[position]
-	return &userIndex{b, key, hex.EncodeToString(key.id[:]) + ":" + digest(sha256.Sum256([]byte(userID))).handle()}
+	return &userIndex{b, prefix, key, hex.EncodeToString(key.id[:]) + ":" + digest(sha256.Sum256([]byte(id))).handle()}
 }
 
 // over reports whether the session of e has ended by any process's clock.
@@ -102,7 +107,7 @@ func (x *userIndex) page(n int) string { return x.name + ":" + strconv.Itoa(n) }
 // load reads the record called name into v. It returns its stored form, nil if there is none. One that this backend
 // cannot have written is an error: it must not pass for an empty one.
 func (x *userIndex) load(ctx context.Context, name string, v any) ([]byte, error) {
-	sealed, found, err := x.kv.Get(ctx, indexKeyPrefix+name)
+	sealed, found, err := x.kv.Get(ctx, x.prefix+name)
 	if err != nil {
 		return nil, storeError("user index", err)
 	}
@@ -125,7 +130,7 @@ func (x *userIndex) swap(ctx context.Context, name string, prev []byte, v any, t
 	if err != nil {
 		return false, fail(auth.CodeInternal, "user index", err)
 	}
-	swapped, err := x.kv.CompareAndSwap(ctx, indexKeyPrefix+name, prev, x.sealIndex.sealWith(x.key, name, plain), ttl)
+	swapped, err := x.kv.CompareAndSwap(ctx, x.prefix+name, prev, x.sealIndex.sealWith(x.key, name, plain), ttl)
 	if err != nil {
 		return false, storeError("user index", err)
 	}
@@ -259,8 +264,8 @@ func (x *userIndex) has(ctx context.Context, n int, d digest, epoch int64) (bool
 	return slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
 }
 
-// remove forgets sessions of page n.
-func (x *userIndex) remove(ctx context.Context, n int, gone ...digest) error {
+// forget forgets sessions of page n.
+func (x *userIndex) forget(ctx context.Context, n int, gone ...digest) error {
 	return x.changePage(ctx, n, func(p *indexPage) bool {
 		before := len(p.Entries)
 		p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return slices.Contains(gone, e.Digest) })

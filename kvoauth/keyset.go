@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ const (
 
 var (
 	errNoKey        = errors.New("no key fits the token, and the provider was asked for new ones a short while ago")
+	errKeysNotAsked = fmt.Errorf("%w: not again yet", errNoKey)
 	errBadSignature = errors.New("signature does not verify")
 )
 
@@ -60,13 +62,16 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 		return nil, errBadSignature
 	}
 	// The key may be newer than what is known; of a token that names none nothing else can be said.
-	keys, err = s.again(ctx)
+	keys, asked, err := s.again(ctx)
 	if err != nil {
 		return nil, err
 	}
 	fitting = candidates(keys, header)
 	if payload, ok := verify(jws, fitting); ok {
 		return payload, nil
+	}
+	if len(fitting) == 0 && !asked {
+		return nil, errKeysNotAsked
 	}
 	if len(fitting) == 0 {
 		return nil, errNoKey
@@ -85,17 +90,18 @@ func verify(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte, bool) {
 
 // again returns the keys as they are now: asked for once more, unless that was done a short while ago. Who comes while
 // they are being fetched waits for them, which the fetch's own timeout bounds: at a rotation everybody comes at once.
-func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, err error) {
+func (s *keySet) again(ctx context.Context) (keys []jose.JSONWebKey, asked bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.asked.IsZero() && s.now().Sub(s.asked) < unknownKeyCooldown {
-		return s.get(ctx)
+		keys, err = s.get(ctx)
+		return keys, false, err
 	}
 	s.asked = s.now()
 	if keys, err = s.renew(ctx); err != nil {
 		s.asked = s.asked.Add(unknownKeyRetry - unknownKeyCooldown)
 	}
-	return keys, err
+	return keys, true, err
 }
 
 // candidates returns the keys that may have signed a token with header h: those with its key id or, for a token without

@@ -45,6 +45,9 @@ type record struct {
 	// UserID is the application's user; IndexPage is the page of the user's index that lists the session.
 	UserID    string `cbor:"16,keyasint"`
 	IndexPage int    `cbor:"17,keyasint,omitempty"`
+	// SID is the session at the provider in which this one began; AccountPage is like IndexPage.
+	SID         string `cbor:"18,keyasint,omitempty"`
+	AccountPage int    `cbor:"19,keyasint,omitempty"`
 	// What follows is not in the records of older versions: it is then not known.
 	AuthTime  int64    `cbor:"20,keyasint,omitempty"`
 	ACR       string   `cbor:"21,keyasint,omitempty"`

@@ -136,9 +136,9 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	return e, nil
 }
 
-// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The user's index
-// knows the session before it exists, and must still know it afterwards: a "sign out everywhere" in between has removed
-// it, and then the session must not live.
+// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The indexes
+// know the session before it exists, and must still know it afterwards: a "sign out everywhere", or a logout at the
+// provider, in between has removed it, and then the session must not live.
 func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch int64) (string, *auth.Session, error) {
 	credential := newCredential()
 	d := digestOf(credential)
@@ -160,8 +160,7 @@ func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64
 	if err != nil {
 		return nil, err
 	}
-	index := b.index(rec.UserID, sealed)
-	if rec.IndexPage, err = index.add(ctx, d, rec.AbsoluteAt); err != nil {
+	if err := b.enlist(ctx, d, sealed, rec); err != nil {
 		return nil, err
 	}
 	if sealed, err = b.sealRecord(d, sealed, rec); err != nil {
@@ -175,7 +174,7 @@ func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64
 		b.discard(ctx, d)
 		return nil, storeError("create session", err)
 	}
-	switch live, err := index.has(ctx, rec.IndexPage, d, epoch); {
+	switch live, err := b.enlisted(ctx, d, sealed, rec, epoch); {
 	case err != nil:
 		b.discard(ctx, d)
 		return nil, err
@@ -183,7 +182,7 @@ func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64
 		if err := b.kv.Delete(ctx, d.key(sessionKeyPrefix)); err != nil {
 			return nil, storeError("create session", err)
 		}
-		return nil, fail(auth.CodeSessionRevoked, "create session", errors.New("the user signed out everywhere meanwhile"))
+		return nil, fail(auth.CodeSessionRevoked, "create session", errors.New("the user signed out everywhere, or at the provider, meanwhile"))
 	}
 	b.observe(ctx, auth.Event{Name: auth.EventSessionCreated, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject)})
 	return rec.session(d), nil
@@ -221,7 +220,7 @@ func (b *Backend) end(ctx context.Context, d digest) (*record, error) {
 }
 
 // remove takes the session of d out of the store, so that it returns the very record that nobody can use any more, and
-// then forgets it in its user's index: in this order, so that an error leaves nothing that cannot be found and ended
+// then forgets it in its indexes: in this order, so that an error leaves nothing that cannot be found and ended
 // again. The record is nil when there was none.
 func (b *Backend) remove(ctx context.Context, d digest) (*record, error) {
 	sealed, found, err := b.kv.Take(ctx, d.key(sessionKeyPrefix))
@@ -236,7 +235,7 @@ func (b *Backend) remove(ctx context.Context, d digest) (*record, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // it was no session of ours, and is gone
 	}
-	_ = b.index(rec.UserID, sealed).remove(ctx, rec.IndexPage, d) // a stale entry harms nobody, and goes with its absolute limit
+	b.delist(ctx, d, sealed, rec)
 	b.observe(ctx, auth.Event{Name: auth.EventSessionRevoked, ProviderID: rec.ProviderID, SessionID: d.handle(), Subject: auth.NewSecret(rec.Subject), Count: 1})
 	return rec, nil
 }

@@ -180,7 +180,11 @@ func TestOpenAPI(t *testing.T) {
 	outages(t, c, e, idp)
 	sentElsewhere(c.over(newService(t, e.with("NETSCRIPT_AUTH_ERROR_URL", "/health/live"), withIdp)))
 	refused := func(o *authapi.Options) { o.HTTPClient = &http.Client{Transport: nowhere{}} }
-	each(c.over(newService(t, e, refused)), "")
+	unreachable := c.over(newService(t, e, refused))
+	each(unreachable, "")
+	for _, app := range []http.Handler{app, unreachable} {
+		loggedOut(t, app, idp)
+	}
 	each(c.over(newService(t, e.with("NETSCRIPT_AUTH_VERIFY_KEY", ""), withIdp)), "")
 	limited := c.over(newService(t, e.with("NETSCRIPT_AUTH_RATE_LIMIT", "1/h"), withIdp))
 	each(limited, "")
@@ -312,6 +316,7 @@ func each(app http.Handler, cookie string) {
 		ask("GET", path, "")
 	}
 	ask("DELETE", base+"/sessions/"+strings.Repeat("A", 43), "")
+	ask("POST", base+"/backchannel-logout", "{}")
 	for _, path := range posts { // the sign-outs are the last
 		body := "{}"
 		if strings.HasSuffix(path, "callback") || strings.HasSuffix(path, "default") {
@@ -400,6 +405,20 @@ func outages(t *testing.T, c *contract, e env, idp *authtest.Provider) {
 		cb := b.Authorize(to.RedirectURL, "alice")
 		fault = storetest.Always(storetest.Fail)
 		deliver(b, cb.Values())
+	}
+}
+
+// loggedOut sends what a provider might to the back-channel.
+func loggedOut(t *testing.T, app http.Handler, idp *authtest.Provider) {
+	t.Helper()
+	token, err := idp.LogoutToken(idp.ClientID, "alice", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{"logout_token=" + token, "logout_token=x", "logout_token=" + strings.Repeat("x", 70<<10)} {
+		r := httptest.NewRequest("POST", authtest.AppOrigin+base+"/backchannel-logout", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		app.ServeHTTP(httptest.NewRecorder(), r)
 	}
 }
 
