@@ -58,11 +58,11 @@ func newAppAs(t *testing.T, clientID string, o oidcprovider.Options, configure f
 		o.Clients = oidcprovider.DefaultClients(callback)
 	}
 	for i := range o.Clients {
-		o.Clients[i].RedirectURIs = []string{callback}
+		o.Clients[i].RedirectURIs, o.Clients[i].PostLogoutRedirectURIs = []string{callback}, []string{a.signedOutURL()}
 	}
 	a.provider = oidcprovider.Start(t, o)
 	registered := a.provider.Client(clientID)
-	client := kvoauth.Client{ClientID: registered.ID, ClientSecret: auth.NewSecret(registered.Secret), Provider: providers.Provider{
+	client := kvoauth.Client{ClientID: registered.ID, ClientSecret: auth.NewSecret(registered.Secret), PostLogoutRedirectURL: a.signedOutURL(), Provider: providers.Provider{
 		ID: "oidc-provider", Issuer: a.provider.Issuer, Scopes: []string{"openid", "profile", "email", "offline_access"},
 		AuthParams: map[string]string{"prompt": "consent"}, // without it there is no refresh token (OpenID Connect Core 1.0, section 11)
 		ClientAuth: providers.ClientAuth(registered.AuthMethod),
@@ -91,6 +91,9 @@ func newAppAs(t *testing.T, clientID string, o oidcprovider.Options, configure f
 	a.browser = newBrowser(t, server)
 	return a
 }
+
+// signedOutURL is where the provider sends the browser back after a sign-out.
+func (a *app) signedOutURL() string { return a.url + auth.DefaultBasePath + "/signout/callback" }
 
 func newBrowser(t *testing.T, server *httptest.Server) *http.Client {
 	t.Helper()
