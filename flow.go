@@ -33,7 +33,8 @@ type SignInParams struct {
 	// Scopes are requested beside the configured ones. If nil, only those. A backend refuses scopes it does not allow.
 	Scopes []string
 	// Link links the account to the user who is signed in, instead of signing in as that account's own user. A backend
-	// without a user store answers errors.ErrUnsupported.
+	// without a user store answers errors.ErrUnsupported. The account proves nothing about that user: the session keeps its
+	// AuthTime, ACR and AMR, and MaxAge and ACRValues are refused beside it, so step up first.
 	Link bool
 	// State is the application's own text, at most 1024 bytes, and comes back in [CallbackResult.State]. It is not the
 	// state parameter of OAuth, which the backend makes.
@@ -57,8 +58,8 @@ const (
 )
 
 // Validate refuses, with [CodeValidation] and the fields' wire names, what no provider may be asked: a prompt or an
-// authentication context class that is none, an age below a second, and to prove who one is without being asked. It says
-// nothing about the other fields, whose rules are a backend's own.
+// authentication context class that is none, an age below a second, and to prove who one is without being asked, or by an
+// account that is only being linked. It says nothing about the other fields, whose rules are a backend's own.
 func (p *SignInParams) Validate() error {
 	in := new(input)
 	prompts := strings.Fields(p.Prompt)
@@ -76,6 +77,9 @@ func (p *SignInParams) Validate() error {
 	}
 	if !validACRValues(p.ACRValues) {
 		in.complain("acrValues", "not a list of authentication context classes")
+	}
+	if p.Link && (p.MaxAge != 0 || len(p.ACRValues) > 0) {
+		in.complain("link", "excludes maxAge and acrValues")
 	}
 	return in.err("sign in")
 }

@@ -126,7 +126,7 @@ func fitting(ctx context.Context, backend auth.AuthBackendPort, db *gorm.DB) err
 type discovery struct {
 	Issuer     string `json:"issuer"`
 	EndSession string `json:"end_session_endpoint"`
-	date   time.Time
+	date       time.Time
 }
 
 // discover asks an OpenID provider for its discovery document.

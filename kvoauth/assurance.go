@@ -50,6 +50,9 @@ func (rp *relyingParty) assurance(p auth.SignInParams) (assurance, error) {
 		}
 		a.acr = wanted
 	}
+	if p.Prompt == auth.PromptNone && interactive(a.prompt) {
+		return a, refuseField("prompt", "the provider is always asked to prompt")
+	}
 	a.prompt = mergePrompts(a.prompt, p.Prompt)
 	switch {
 	case !rp.isOIDC() && (a.maxAge != 0 || len(a.acr) > 0):
@@ -69,6 +72,13 @@ func shorterAge(x, y time.Duration) time.Duration {
 		return x + y
 	}
 	return min(x, y) // auth.ReauthenticateNow is the least
+}
+
+// interactive reports whether a definition's prompts want the person there at every sign-in: a link on somebody's page
+// must not sign them in silently then. A consent may be one that was given before.
+func interactive(defined string) bool {
+	prompts := strings.Fields(defined)
+	return slices.Contains(prompts, auth.PromptLogin) || slices.Contains(prompts, auth.PromptSelectAccount)
 }
 
 // mergePrompts adds what this sign-in prompts for to what all do, unless one of them is to ask nothing.

@@ -194,8 +194,12 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err := c.mapPrincipal(&p); err != nil {
 		return nil, err
 	}
-	if err := c.stillSignedIn(ctx, t); err != nil {
-		return nil, err
+	how := user.authentication
+	if t.Link != "" { // who owns the account has not proven to be the user that it is linked to
+		var err error
+		if how, err = c.linker(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	userID, err := c.userOf(ctx, rp.Provider.ID, user.account, &p, tokens, t.Link)
 	if err != nil {
@@ -206,7 +210,7 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	}
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent, rec.IPAddress = userAgent(c.request), c.cfg.ipAddress(c.request)
-	rec.authenticated(user.authentication)
+	rec.authenticated(how)
 	rec.SID = user.sid
 	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
 	if err != nil {

@@ -94,6 +94,11 @@ type Config struct {
 
 	// Users keeps users and their provider accounts. If nil, they are not kept: the subject is the user.
 	Users store.UserStore
+	// LinkMaxAge is how long ago who links an account (auth.SignInParams.Link) may have proven who they are, by
+	// auth.Session.AuthTime; later it is refused with [auth.CodeInsufficientAuthentication], and always where that is not
+	// known, as with plain OAuth providers. If zero, any time is good: who gets hold of a session can then link an account
+	// of their own, and from then on sign in and step up with it.
+	LinkMaxAge time.Duration
 
 	// HTTPClient reaches the providers: its Transport and Timeout are used. If nil, http.DefaultTransport. Redirects are
 	// never followed and answers over 1 MiB are refused, whatever it says. If its Timeout is zero, 10 seconds.
@@ -189,6 +194,7 @@ func (c Config) validate() (*settings, error) {
 	check(s.IdleTimeout > 0 && s.IdleTimeout <= s.AbsoluteTimeout, "IdleTimeout must be positive and at most AbsoluteTimeout")
 	check(s.AbsoluteTimeout <= maxLifetime, "AbsoluteTimeout is longer than a browser keeps a cookie (400 days)")
 	check(s.SignInTimeout > 0 && s.SignInTimeout <= time.Hour, "SignInTimeout must be positive and at most an hour")
+	check(s.LinkMaxAge == 0 || s.LinkMaxAge >= time.Second, "LinkMaxAge must be at least a second")
 	check(s.ClockSkew > 0 && s.ClockSkew <= 5*time.Minute, "ClockSkew must be positive and at most five minutes")
 	check(!slices.ContainsFunc(s.AllowedScopes, notScope), "AllowedScopes must have one scope in each element (RFC 6749, section 3.3)")
 	check(!slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return !p.IsValid() }), "TrustedProxies has what is no address range")

@@ -116,6 +116,20 @@ func TestHostileLink(t *testing.T) {
 			}
 		})
 	}
+	t.Run("to pass for a step-up", func(t *testing.T) {
+		w, users := linking(t)
+		b := w.browser()
+		w.signedIn(b, w.finish(b, w.begin(b, "providerId", "fake")), "alice")
+		for _, demand := range []map[string]any{{"maxAge": 0}, {"acrValues": []string{"gold"}}} {
+			demand["providerId"], demand["link"] = "other", true
+			if page := b.PostJSON(auth.DefaultBasePath+"/signin", demand); page.Status != http.StatusUnprocessableEntity {
+				t.Errorf("status %d", page.Status)
+			}
+		}
+		if w.kv.transactions() != 0 || users.links != 0 {
+			t.Errorf("%d transactions", w.kv.transactions())
+		}
+	})
 	t.Run("in the browser of the victim", func(t *testing.T) {
 		w, users := linking(t)
 		attacker, victim := w.browser(), w.browser()

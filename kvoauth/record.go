@@ -84,6 +84,10 @@ func (rec *record) authenticated(a authentication) {
 	rec.ACR, rec.AMR = a.acr, a.amr
 }
 
+func (rec *record) authentication() authentication {
+	return authentication{at: optionalTime(rec.AuthTime), acr: rec.ACR, amr: rec.AMR}
+}
+
 // touch notes that the session is used at now.
 func (rec *record) touch(now time.Time, idle time.Duration) {
 	rec.UsedAt = now.UnixMilli()

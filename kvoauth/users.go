@@ -74,19 +74,27 @@ func (b *Backend) linkTarget(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if !b.mayLink(e.record) {
+		return "", fail(auth.CodeInsufficientAuthentication, "link account", errors.New("the sign-in is not as recent as LinkMaxAge wants it"))
+	}
 	return e.record.UserID, nil
 }
 
-// stillSignedIn makes sure that the session that started a linking sign-in is live when it ends: whoever signed out in
-// between does not link any more.
-func (b *Backend) stillSignedIn(ctx context.Context, t *transaction) error {
-	if t.Link == "" {
-		return nil
-	}
+func (b *Backend) mayLink(rec *record) bool {
+	at := rec.authentication().at
+	return b.cfg.LinkMaxAge == 0 || !at.IsZero() && b.cfg.Now().Sub(at) <= b.cfg.LinkMaxAge
+}
+
+// linker returns when and how the user who links an account proved who they are: in the session that started it, which
+// must still be live. Whoever signed out in between does not link any more.
+func (b *Backend) linker(ctx context.Context, t *transaction) (authentication, error) {
 	d, _ := parseHandle(t.Previous)
 	e, err := b.live(ctx, d)
 	if err == nil && e.record.UserID != t.Link || errors.Is(err, auth.ErrUnauthenticated) {
-		return fail(auth.CodeTransactionInvalid, "link account", errors.New("the user has signed out meanwhile"))
+		err = fail(auth.CodeTransactionInvalid, "link account", errors.New("the user has signed out meanwhile"))
 	}
-	return err
+	if err != nil {
+		return authentication{}, err
+	}
+	return e.record.authentication(), nil
 }
