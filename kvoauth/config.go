@@ -68,7 +68,8 @@ type Config struct {
 	CookieName string
 
 	// SessionPolicy bounds the two timeouts that follow by an assurance level: [AAL1], [AAL2] or [AAL3]. Those that are zero
-	// are then the level's, and longer ones are refused. If empty, there is no bound but the fields' own.
+	// are then the level's, and longer ones are refused. If empty, there is no bound but the fields' own. Sessions that
+	// began under longer timeouts are held to those of today, and those that began under shorter ones keep them.
 	SessionPolicy SessionPolicy
 	// IdleTimeout ends a session that is not used for so long. If zero, 24 hours. At most AbsoluteTimeout.
 	IdleTimeout time.Duration

@@ -2,6 +2,7 @@ package kvoauth_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func TestLinkMaxAge(t *testing.T) {
 		"recent":                 {5 * time.Minute, 5 * time.Minute, false, ""},
 		"not recent":             {5 * time.Minute, 5*time.Minute + time.Second, false, auth.CodeInsufficientAuthentication},
 		"not known":              {5 * time.Minute, 0, true, auth.CodeInsufficientAuthentication},
+		"not known, any known":   {math.MaxInt64, 0, true, auth.CodeInsufficientAuthentication},
 		"not recent, any age":    {0, 10 * time.Hour, false, ""},
 		"not known, and any age": {0, 0, true, ""},
 	} {

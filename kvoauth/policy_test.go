@@ -1,6 +1,7 @@
 package kvoauth_test
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -43,6 +44,41 @@ func TestSessionPolicies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShorterTimeouts: sessions that began before the timeouts were shortened are held to them at once; longer ones are for
+// new sessions, whose users were never promised less.
+func TestShorterTimeouts(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	aal2 := g.build(func(c *kvoauth.Config) { c.SessionPolicy = kvoauth.AAL2 })
+	lives := func(b *kvoauth.Backend, cookie string, want bool) {
+		t.Helper()
+		if _, err := b.Authenticate(request(session(cookie))); want != (err == nil) || err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
+			t.Errorf("%v, want alive %v", err, want)
+		}
+	}
+	idle, s := g.create("alice")
+	g.clock.advance(time.Hour - time.Millisecond)
+	if got, err := aal2.SessionByID(t.Context(), s.ID); err != nil || !got.ExpiresAt.Equal(s.IssuedAt.Add(time.Hour)) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	g.clock.advance(time.Millisecond)
+	lives(aal2, idle, false)
+
+	used, _ := g.create("alice")
+	for range 47 {
+		g.clock.advance(30 * time.Minute)
+		lives(g.Backend, used, true)
+	}
+	g.clock.advance(30*time.Minute - time.Millisecond)
+	lives(aal2, used, true)
+	g.clock.advance(time.Millisecond)
+	lives(aal2, used, false)
+
+	longer := g.build(func(c *kvoauth.Config) { c.AbsoluteTimeout, c.IdleTimeout = 365*24*time.Hour, 365*24*time.Hour })
+	promised, s := g.create("alice")
+	g.clock.advance(s.ExpiresAt.Sub(g.clock.Now()))
+	lives(longer, promised, false)
 }
 
 func TestSessionPolicyConfiguration(t *testing.T) {

@@ -153,7 +153,14 @@ func (b *Backend) openRecord(d digest, sealed []byte) (*record, error) {
 	if err := b.decode.Unmarshal(plain, rec); err != nil || rec.Version != recordVersion || rec.Subject == "" || rec.UserID == "" || rec.AbsoluteAt == 0 {
 		return nil, fail(auth.CodeSessionInvalid, "read session", errors.New("unknown format"))
 	}
+	rec.limit(b.cfg)
 	return rec, nil
+}
+
+// limit holds a session to the timeouts of today, where they are shorter than those that it began under.
+func (rec *record) limit(s *settings) {
+	rec.AbsoluteAt = min(rec.AbsoluteAt, time.UnixMilli(rec.IssuedAt).Add(s.AbsoluteTimeout).UnixMilli())
+	rec.IdleAt = min(rec.IdleAt, time.UnixMilli(rec.UsedAt).Add(s.IdleTimeout).UnixMilli(), rec.AbsoluteAt)
 }
 
 func (b *Backend) setTokens(d digest, rec *record, t *tokenSet) error {
