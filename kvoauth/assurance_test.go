@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -265,6 +266,18 @@ func TestSessionTellsTheAuthentication(t *testing.T) {
 	if s := g.signIn("alice").Session; !s.AuthTime.Equal(now) {
 		t.Errorf("in the future: %v", s.AuthTime)
 	}
+	long := strings.Repeat("g", 255)
+	for _, c := range []struct {
+		acr  string
+		amr  []string
+		kept bool
+	}{{long, slices.Repeat([]string{long}, 32), true}, {long + "g", slices.Repeat([]string{"pwd"}, 33), false}, {"", []string{long + "g"}, false}} {
+		g.idp.SetFaults(fakeop.Faults{IDToken: func(_, claims map[string]any) { claims["acr"], claims["amr"] = c.acr, c.amr }})
+		if s := g.signIn("alice").Session; (s.ACR == c.acr && s.ACR != "") != c.kept || slices.Equal(s.AMR, c.amr) != c.kept {
+			t.Errorf("of %d bytes and %d methods: %d and %d", len(c.acr), len(c.amr), len(s.ACR), len(s.AMR))
+		}
+	}
+	g.idp.SetFaults(fakeop.Faults{})
 	if _, s := g.create("alice"); !s.AuthTime.IsZero() || s.ACR != "" || s.AMR != nil {
 		t.Errorf("of nobody's word: %v %q %q", s.AuthTime, s.ACR, s.AMR)
 	}
