@@ -199,7 +199,7 @@ func FuzzSessionState(f *testing.F) {
 		used = append(used, 12, 3, 2, 0)
 	}
 	f.Add(append([]byte{0, 0}, used...))
-	f.Add(append([]byte{0, 0, 12, 2, 8, 0}, used...)) // renewed at first
+	f.Add(append([]byte{0, 0, 12, 2, 8, 0}, used...))          // renewed at first
 	f.Add([]byte{0, 0, 12, 3, 6, 0, 12, 1, 2, 0})              // refreshed, not used
 	f.Add([]byte{0, 0, 12, 3, 1, 0, 12, 3, 2, 0, 2, 1})        // signed in again
 	f.Add([]byte{0, 0, 12, 3, 8, 0, 12, 3, 2, 0, 8, 0})        // renewed
