@@ -12,6 +12,10 @@ import (
 type SignInParams struct {
 	// ProviderID selects the provider. If empty, the backend's first one.
 	ProviderID string
+	// Issuer selects the provider by its issuer identifier, compared exactly: a sign-in that the provider or somebody else
+	// initiates knows nothing else (OpenID Connect Core 1.0, section 4). With ProviderID, both must be of one provider. If
+	// empty, only ProviderID decides.
+	Issuer string
 	// ReturnTo is where the browser goes after the sign-in: a path on the application's own origin, or a URL of an
 	// allowed origin. If empty, the backend's default. Anything else is refused with [CodeReturnURLRejected].
 	ReturnTo string

@@ -45,7 +45,8 @@ func (h *Handler) serveSignIn(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, f.op, signInJSON{true, to.ProviderID, to.Location, to.State})
 }
 
-// signInParams reads the query of a GET and the body of a POST. Only a POST, which another site cannot send, sets the
+// signInParams reads the query of a GET and the body of a POST. iss, login_hint and target_link_uri are what a provider calls
+// them that initiates a sign-in (OpenID Connect Core 1.0, section 4), which it can do by GET alone. Only a POST, which another site cannot send, sets the
 // application's state or links an account.
 func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) {
 	in, err := readInput(w, r)
@@ -54,8 +55,9 @@ func signInParams(w http.ResponseWriter, r *http.Request) (SignInParams, error) 
 	}
 	p := SignInParams{
 		ProviderID: in.text("providerId"),
-		ReturnTo:   in.text("redirectTo", "returnTo"),
-		LoginHint:  in.text("loginHint"),
+		Issuer:     in.text("iss"),
+		ReturnTo:   in.text("redirectTo", "returnTo", "target_link_uri"),
+		LoginHint:  in.text("loginHint", "login_hint"),
 		Prompt:     in.text("prompt"),
 		MaxAge:     in.maxAge("maxAge"),
 		ACRValues:  in.words("acrValues"),

@@ -27,6 +27,8 @@ func TestSignInInputs(t *testing.T) {
 	}{
 		{"GET", request("GET", base+"/signin?providerId=two&returnTo=/orders&loginHint=a%40example.com&scopes=a+b:c", ""), noState},
 		{"GET with the other name", request("GET", base+"/signin?providerId=two&redirectTo=/orders&loginHint=a%40example.com&scopes=a+b:c", ""), noState},
+		{"CONF-T01 GET that a provider initiates", request("GET", base+"/signin?iss=https%3A%2F%2Fidp.test&login_hint=alice&target_link_uri=%2Forders", ""),
+			auth.SignInParams{Issuer: "https://idp.test", LoginHint: "alice", ReturnTo: "/orders"}},
 		{"GET: no state from a link", request("GET", base+"/signin?state=evil", ""), auth.SignInParams{}},
 		{"GET: a link links no account", request("GET", base+"/signin?link=true&providerId=two", ""), auth.SignInParams{ProviderID: "two"}},
 		{"POST that links", request("POST", base+"/signin", `{"link":true}`, "Content-Type", asJSON), auth.SignInParams{Link: true}},

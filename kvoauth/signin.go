@@ -37,6 +37,9 @@ func (b *Backend) signIn(r *http.Request, p auth.SignInParams) (*auth.Redirect, 
 	if err != nil {
 		return nil, err
 	}
+	if p.ProviderID, err = b.namedProvider(p); err != nil {
+		return nil, err
+	}
 	user, providerID, err := b.steppingUp(r, p)
 	if err != nil {
 		return nil, err
@@ -106,6 +109,20 @@ func (b *Backend) checkSignIn(p auth.SignInParams) (string, error) {
 		}
 	}
 	return returnTo, nil
+}
+
+// namedProvider returns the id of the provider that p names by id, by issuer or by both, or "" if by neither.
+func (b *Backend) namedProvider(p auth.SignInParams) (string, error) {
+	if p.Issuer == "" {
+		return p.ProviderID, nil
+	}
+	for _, rp := range b.parties {
+		if rp.Provider.Issuer == p.Issuer && (p.ProviderID == "" || p.ProviderID == rp.Provider.ID) {
+			return rp.Provider.ID, nil
+		}
+	}
+	return "", &auth.Error{Code: auth.CodeUnknownProvider, Backend: Name, Op: "sign in", Err: errors.New("no such provider"),
+		Fields: map[string]string{"iss": "is the issuer of none of the configured providers"}}
 }
 
 // steppingUp returns the user that must come back from a sign-in, and the provider to ask. Who is signed in and asks for a
