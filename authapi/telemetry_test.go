@@ -141,6 +141,9 @@ func TestCanary(t *testing.T) {
 	if p := b.PostJSON(base+"/signout", map[string]any{"everywhere": true}); p.Status != 200 {
 		t.Errorf("sign-out: %d %s", p.Status, p.Body)
 	}
+	if err := service.Close(); err != nil { // which waits for what goes on beside the requests
+		t.Error(err)
+	}
 	for _, r := range idp.Requests() { // codes, verifiers, refresh tokens, and access tokens
 		for name, values := range r.Form {
 			if !slices.Contains([]string{"grant_type", "redirect_uri", "client_id", "token_type_hint", "user"}, name) {
