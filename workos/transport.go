@@ -61,7 +61,7 @@ func (a *answer) temporary() bool {
 // exchange sends r and reads the answer, but not more of it than the limit.
 func exchange(c *http.Client, r *http.Request, op string) (*answer, error) {
 	r.Header.Set("User-Agent", userAgent)
-	res, err := c.Do(r)
+	res, err := c.Do(r) //nolint:gosec // G704: the same
 	if err != nil {
 		return nil, fail(auth.CodeProviderUnavailable, op, withoutURL(err))
 	}

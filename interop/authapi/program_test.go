@@ -183,7 +183,7 @@ func (p *program) start() {
 // kill ends the service as kill -9 does.
 func (p *program) kill() {
 	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.end                  // what it ended with is the caller's doing
+	<-p.end                  //nolint:errcheck // what it ended with is the caller's doing
 }
 
 // restart kills the service and starts it again.

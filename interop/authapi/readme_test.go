@@ -80,7 +80,7 @@ func serve(t *testing.T, root, commands, url string) {
 	go func() { end <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-end // it was killed
+		<-end //nolint:errcheck // it was killed
 	})
 	for deadline := time.Now().Add(3 * time.Minute); ; { // it is compiled first
 		res, err := http.Get(url + "/health/live")

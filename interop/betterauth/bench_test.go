@@ -217,7 +217,10 @@ func byHand(b *testing.B, w *world, token string) (withPgx, withSQL func(context
 		for i := range values {
 			targets[i] = &values[i]
 		}
-		return rows.Scan(targets...)
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		return rows.Err()
 	}
 	return withPgx, withSQL
 }
