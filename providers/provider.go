@@ -111,7 +111,8 @@ type Provider struct {
 	AssertionIssuer string
 	// AuthParams are added to the authorization request. The parameters that carry the protocol itself are
 	// refused. With max_age or acr_values, an ID token that does not say that they were honored is refused too (OpenID
-	// Connect Core 1.0 section 3.1.3.7, steps 12 and 13): they are for kind OIDC. May be nil.
+	// Connect Core 1.0 section 3.1.3.7, steps 12 and 13): they are for kind OIDC. What a claims
+	// parameter asks for is not looked for in the answer. May be nil.
 	AuthParams map[string]string
 	// ResponseMode is "" (query) or "form_post".
 	ResponseMode string
