@@ -25,6 +25,18 @@ type ruled struct {
 	idleLow, idleHigh    time.Time
 	absolute             time.Time
 	ended                bool
+	next                 *ruled // that took its place
+	renewed              time.Time
+}
+
+// end ends s, and what took its place less than a minute ago: a request to end s may then have been under way.
+func (s *ruled) end(now time.Time) {
+	for ; s != nil; s = s.next {
+		s.ended = true
+		if now.Sub(s.renewed) >= time.Minute {
+			return
+		}
+	}
 }
 
 func (s *ruled) use(now time.Time) {
@@ -118,7 +130,8 @@ func (m *stateMachine) renew(s *ruled) {
 	}
 	s.ended = true
 	if err == nil {
-		m.add(s.user, credential, next).absolute = s.absolute
+		s.next, s.renewed = m.add(s.user, credential, next), now
+		s.next.absolute = s.absolute
 	}
 }
 
@@ -132,7 +145,7 @@ func (m *stateMachine) end(s *ruled, out bool) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	s.ended = true
+	s.end(m.clock.Now())
 }
 
 func (m *stateMachine) endAll(user string) {
@@ -203,6 +216,9 @@ func FuzzSessionState(f *testing.F) {
 	f.Add([]byte{0, 0, 12, 3, 6, 0, 12, 1, 2, 0})              // refreshed, not used
 	f.Add([]byte{0, 0, 12, 3, 1, 0, 12, 3, 2, 0, 2, 1})        // signed in again
 	f.Add([]byte{0, 0, 12, 3, 8, 0, 12, 3, 2, 0, 8, 0})        // renewed
+	f.Add([]byte{0, 0, 8, 0, 8, 0, 9, 6, 2, 0, 2, 1})          // renewed twice, and the first signed out
+	f.Add([]byte{0, 0, 8, 0, 12, 1, 9, 5, 2, 0, 2, 1})         // renewed, and the first signed out too late
+	f.Add([]byte{0, 0, 8, 0, 1, 1, 2, 0, 2, 1, 2, 2})          // renewed, and signed in again from the first
 	f.Add([]byte{0, 0, 9, 4, 6, 0, 2, 0, 8, 0, 1, 0})          // signed out, then everything else
 	f.Add([]byte{0, 0, 0, 0, 0, 1, 10, 0, 11, 0, 11, 1})       // ended all
 	f.Add([]byte{0, 0, 12, 4, 2, 0, 12, 4, 2, 0, 12, 5, 2, 0}) // at the very limit
