@@ -33,11 +33,12 @@ func (b *Backend) CreateSession(ctx context.Context, p auth.CreateSessionParams)
 	}
 	now := b.cfg.Now()
 	rec := newRecord(now, b.cfg, rp.Provider.ID, p.Subject, userID, principal)
+	rec.Epoch = epoch
 	if p.Lifetime > 0 {
 		rec.AbsoluteAt = min(rec.AbsoluteAt, now.Add(p.Lifetime).UnixMilli())
 		rec.touch(now, b.cfg.IdleTimeout)
 	}
-	credential, s, err := b.create(ctx, rec, nil, epoch)
+	credential, s, err := b.create(ctx, rec, nil)
 	if err != nil {
 		return nil, err
 	}

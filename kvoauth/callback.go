@@ -194,12 +194,13 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	if err := c.mapPrincipal(&p); err != nil {
 		return nil, err
 	}
-	how := user.authentication
+	how, epoch := user.authentication, t.Epoch
 	if t.Link != "" { // who owns the account has not proven to be the user that it is linked to
-		var err error
-		if how, err = c.linker(ctx, t); err != nil {
+		linker, err := c.linker(ctx, t)
+		if err != nil {
 			return nil, err
 		}
+		how, epoch = linker.authentication(), min(epoch, linker.Epoch)
 	}
 	userID, err := c.userOf(ctx, rp.Provider.ID, user.account, &p, tokens, t.Link)
 	if err != nil {
@@ -211,8 +212,8 @@ func (c *callback) complete(ctx context.Context, t *transaction, rp *relyingPart
 	rec := newRecord(c.cfg.Now(), c.cfg, rp.Provider.ID, user.account, userID, &p)
 	rec.UserAgent, rec.IPAddress = userAgent(c.request), c.cfg.ipAddress(c.request)
 	rec.authenticated(how)
-	rec.SID = user.sid
-	credential, s, err := c.create(ctx, rec, tokens, t.Epoch)
+	rec.SID, rec.Epoch = user.sid, epoch
+	credential, s, err := c.create(ctx, rec, tokens)
 	if err != nil {
 		return nil, err
 	}

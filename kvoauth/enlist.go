@@ -36,15 +36,14 @@ func (b *Backend) enlist(ctx context.Context, d digest, sealed []byte, rec *reco
 	return nil
 }
 
-// enlisted reports whether the session of d, which now exists, is still listed everywhere, and may live. epoch is the
-// one in which its sign-in began.
-func (b *Backend) enlisted(ctx context.Context, d digest, sealed []byte, rec *record, epoch int64) (bool, error) {
-	live, err := b.index(rec.UserID, sealed).has(ctx, rec.IndexPage, d, epoch)
+// enlisted reports whether the session of d, which now exists, is still listed everywhere, and may live.
+func (b *Backend) enlisted(ctx context.Context, d digest, sealed []byte, rec *record) (bool, error) {
+	live, err := b.index(rec.UserID, sealed).has(ctx, rec.IndexPage, d, rec.Epoch)
 	if live && err == nil && b.cfg.Users != nil {
-		live, err = b.accountIndex(rec, sealed).has(ctx, rec.AccountPage, d, epoch)
+		live, err = b.accountIndex(rec, sealed).has(ctx, rec.AccountPage, d, rec.Epoch)
 	}
 	if live && err == nil && rec.SID != "" {
-		live, err = b.sidIndex(rec, sealed).hasSID(ctx, d, epoch)
+		live, err = b.sidIndex(rec, sealed).hasSID(ctx, d, rec.Epoch)
 	}
 	return live, err
 }

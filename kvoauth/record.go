@@ -53,6 +53,8 @@ type record struct {
 	ACR       string   `cbor:"21,keyasint,omitempty"`
 	AMR       []string `cbor:"22,keyasint,omitempty"`
 	IPAddress string   `cbor:"23,keyasint,omitempty"`
+	// Epoch is the one in which the sign-in began. A session that follows this one is of it too: nobody has signed in anew.
+	Epoch int64 `cbor:"24,keyasint,omitempty"`
 }
 
 // strictDecoding refuses what this version did not write: repeated keys, indefinite lengths, unknown members, deep nesting.

@@ -136,10 +136,10 @@ func (b *Backend) decoded(d digest, sealed []byte, version uint64, found bool, e
 	return e, nil
 }
 
-// create stores a new session and returns its credential. epoch is the one in which the sign-in began. The indexes
-// know the session before it exists, and must still know it afterwards: a "sign out everywhere", or a logout at the
-// provider, in between has removed it, and then the session must not live.
-func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch int64) (string, *auth.Session, error) {
+// create stores a new session and returns its credential. The indexes know the session before it exists, and must still
+// know it afterwards: a "sign out everywhere", or a logout at the provider, since its epoch has removed it, and then the
+// session must not live.
+func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet) (string, *auth.Session, error) {
 	credential := newCredential()
 	d := digestOf(credential)
 	if t != nil {
@@ -147,7 +147,7 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch in
 			return "", nil, err
 		}
 	}
-	s, err := b.insert(ctx, d, rec, epoch)
+	s, err := b.insert(ctx, d, rec)
 	if err != nil {
 		return "", nil, err
 	}
@@ -155,7 +155,7 @@ func (b *Backend) create(ctx context.Context, rec *record, t *tokenSet, epoch in
 }
 
 // insert does that for the session of d.
-func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64) (*auth.Session, error) {
+func (b *Backend) insert(ctx context.Context, d digest, rec *record) (*auth.Session, error) {
 	sealed, rec, err := b.storedForm(d, rec)
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (b *Backend) insert(ctx context.Context, d digest, rec *record, epoch int64
 		b.discard(ctx, d)
 		return nil, storeError("create session", err)
 	}
-	switch live, err := b.enlisted(ctx, d, sealed, rec, epoch); {
+	switch live, err := b.enlisted(ctx, d, sealed, rec); {
 	case err != nil:
 		b.discard(ctx, d)
 		return nil, err

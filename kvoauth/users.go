@@ -85,16 +85,16 @@ func (b *Backend) mayLink(rec *record) bool {
 	return b.cfg.LinkMaxAge == 0 || !at.IsZero() && b.cfg.Now().Sub(at) <= b.cfg.LinkMaxAge
 }
 
-// linker returns when and how the user who links an account proved who they are: in the session that started it, which
+// linker returns the session in which the user who links an account proved who they are: the one that started it, which
 // must still be live. Whoever signed out in between does not link any more.
-func (b *Backend) linker(ctx context.Context, t *transaction) (authentication, error) {
+func (b *Backend) linker(ctx context.Context, t *transaction) (*record, error) {
 	d, _ := parseHandle(t.Previous)
 	e, err := b.live(ctx, d)
 	if err == nil && e.record.UserID != t.Link || errors.Is(err, auth.ErrUnauthenticated) {
 		err = fail(auth.CodeTransactionInvalid, "link account", errors.New("the user has signed out meanwhile"))
 	}
 	if err != nil {
-		return authentication{}, err
+		return nil, err
 	}
-	return e.record.authentication(), nil
+	return e.record, nil
 }
