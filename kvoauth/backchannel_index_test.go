@@ -227,3 +227,23 @@ func TestLogoutWhileKeysCannotBeHad(t *testing.T) {
 	}
 	g.mustBe(c, auth.CodeSessionNotFound)
 }
+
+// TestForgedLogoutsHoldUpNoSignIn: anybody can send a token with a key that is not known. That the provider is not asked
+// for its keys again for a while after one is nothing to who signs in when the keys have been rotated.
+func TestForgedLogoutsHoldUpNoSignIn(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	g.signInAs("alice", "one")
+	forged, err := g.idp.SignJWT(map[string]any{"alg": "ES256", "typ": "logout+jwt", "kid": "unknown"}, map[string]any{
+		"iss": g.idp.Issuer(), "aud": g.idp.ClientID,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := g.BackChannelLogout(t.Context(), forged); err == nil {
+			t.Fatal("obeyed")
+		}
+	}
+	g.idp.RotateKeys()
+	g.signInAs("bob", "two")
+}

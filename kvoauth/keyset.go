@@ -34,7 +34,7 @@ var (
 // keySet is a provider's signing keys. A token whose key is not among them makes it ask the provider again, at most once
 // in five minutes: forged tokens must not become requests to the provider, while a rotation is noticed at once.
 type keySet struct {
-	fetched[[]jose.JSONWebKey]
+	*fetched[[]jose.JSONWebKey]
 	algs []jose.SignatureAlgorithm
 
 	mu    sync.Mutex
@@ -42,6 +42,10 @@ type keySet struct {
 }
 
 var _ oidc.KeySet = (*keySet)(nil)
+
+// apart returns the same keys, with asking for unknown ones counted on its own: for tokens that anybody can send, which
+// must not keep those that the provider sent from being verified.
+func (s *keySet) apart() *keySet { return &keySet{fetched: s.fetched, algs: s.algs} }
 
 // VerifySignature implements oidc.KeySet.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {

@@ -61,7 +61,7 @@ func (rp *relyingParty) verifyLogoutToken(ctx context.Context, raw string) (*log
 	if err != nil {
 		return nil, logoutTokenError(err)
 	}
-	if _, err := rp.keys.VerifySignature(ctx, raw); err != nil {
+	if _, err := rp.logoutKeys.VerifySignature(ctx, raw); err != nil {
 		if e, ok := errors.AsType[*auth.Error](err); ok {
 			return nil, e
 		}

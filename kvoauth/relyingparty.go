@@ -15,15 +15,16 @@ import (
 // relyingParty is this application in its role towards one provider.
 type relyingParty struct {
 	Client
-	metadata *fetched[*metadata]
-	keys     *keySet
-	http     *http.Client // for requests with an access token or with none
-	client   *http.Client // for forms with the client's credentials
-	token    *http.Client // for those of the token endpoint
-	algs     []string     // accepted for ID tokens
-	revoker  *revoker
-	nonces   dpopNonces
-	primary  bool // its subjects are not qualified
+	metadata   *fetched[*metadata]
+	keys       *keySet      // for ID tokens
+	logoutKeys *keySet      // the same, for logout tokens
+	http       *http.Client // for requests with an access token or with none
+	client     *http.Client // for forms with the client's credentials
+	token      *http.Client // for those of the token endpoint
+	algs       []string     // accepted for ID tokens
+	revoker    *revoker
+	nonces     dpopNonces
+	primary    bool // its subjects are not qualified
 	*settings
 }
 
@@ -42,7 +43,7 @@ func newRelyingParty(c Client, s *settings) *relyingParty {
 	if len(rp.algs) == 0 {
 		rp.algs = []string{string(jose.RS256)} // OpenID Connect Core 1.0, section 3.1.3.7, step 7
 	}
-	rp.keys = &keySet{fetched: fetched[[]jose.JSONWebKey]{timeout: rp.http.Timeout, now: s.Now}}
+	rp.keys = &keySet{fetched: &fetched[[]jose.JSONWebKey]{timeout: rp.http.Timeout, now: s.Now}}
 	for _, a := range rp.algs {
 		rp.keys.algs = append(rp.keys.algs, jose.SignatureAlgorithm(a))
 	}
@@ -53,6 +54,7 @@ func newRelyingParty(c Client, s *settings) *relyingParty {
 		}
 		return fetchKeys(ctx, rp.http, m.jwks)
 	}
+	rp.logoutKeys = rp.keys.apart()
 	return rp
 }
 
