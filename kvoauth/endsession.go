@@ -48,7 +48,7 @@ func (b *Backend) idTokenHint(d digest, rec *record, rp *relyingParty, m *metada
 		return ""
 	}
 	t, err := b.tokensOf(d, rec)
-	if err != nil || len(t.ID) > maxIDTokenHint {
+	if err != nil || t.Grantee != rp.grantee() || len(t.ID) > maxIDTokenHint {
 		return ""
 	}
 	if claims, err := payloadOf(t.ID); err != nil || !rp.ownIssuer(m, claims.text("iss")) {

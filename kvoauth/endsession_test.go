@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -342,6 +343,32 @@ func TestFrontChannelLogout(t *testing.T) {
 		page := b.Get(auth.DefaultBasePath + path + "?" + url.Values{"iss": {w.idp.Issuer()}, "sid": {sid}}.Encode())
 		if page.Status != http.StatusNotFound || !b.SignedIn() {
 			t.Errorf("%s: %d", path, page.Status)
+		}
+	}
+}
+
+// TestLogoutAfterAChange: what was good at the sign-in is not taken for good any more.
+func TestLogoutAfterAChange(t *testing.T) {
+	g := newRig(t, rigOptions{backend: withLogout})
+	c := session(credential(g.signIn("alice")))
+	another := g.build(func(c *kvoauth.Config) {
+		c.Clients = slices.Clone(c.Clients)
+		c.Clients[0].ClientID = "another"
+	})
+	d, err := another.SignOut(request(c), auth.SignOutParams{})
+	if err != nil || !strings.Contains(d.Location, "client_id=another") || strings.Contains(d.Location, "id_token_hint") {
+		t.Errorf("%v: another client sends the ID token of the first: %.200s", err, d.Location)
+	}
+
+	c = session(credential(g.signIn("alice")))
+	if d, err = g.SignOut(request(c), auth.SignOutParams{ReturnTo: "https://www.example.com/y"}); err != nil {
+		t.Fatal(err)
+	}
+	strict := g.build(func(c *kvoauth.Config) { c.ReturnOrigins = nil })
+	r := request(d.Cookies[len(d.Cookies)-1])
+	for b, want := range map[*kvoauth.Backend]string{g.Backend: "https://www.example.com/y", strict: "/home"} {
+		if to := b.SignOutReturn(r, url.Values{"state": {d.State}}); to.Location != want {
+			t.Errorf("sent to %s, want %s", to.Location, want)
 		}
 	}
 }

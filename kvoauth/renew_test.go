@@ -231,6 +231,25 @@ func TestRenewalOnAFailingStore(t *testing.T) {
 	}
 }
 
+// TestRenewalThatTakesTooLong: the application is so slow that somebody else renews the provider's tokens. What is now
+// spent is not handed on.
+func TestRenewalThatTakesTooLong(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	result := g.signIn("alice")
+	_, err := g.RenewSession(request(session(credential(result))), func(*auth.Principal) error {
+		g.clock.advance(time.Minute)
+		_, err := g.build(nil).RefreshSession(context.Background(), result.Session.ID)
+		return err
+	})
+	if !undecided(err) {
+		t.Errorf("%v", err)
+	}
+	g.settle()
+	if ids, good := g.ids("alice"), g.idp.RefreshTokens("alice"); len(ids) != 0 || good != 0 {
+		t.Errorf("%q live, %d refresh tokens are good", ids, good)
+	}
+}
+
 func TestRenewalsAtOnce(t *testing.T) {
 	g := newRig(t, rigOptions{})
 	old := credential(g.signIn("alice"))

@@ -87,11 +87,12 @@ func (b *Backend) Shutdown(ctx context.Context) error {
 	for i, idle := range waiting {
 		select {
 		case <-idle:
-			continue
 		case <-ctx.Done():
+		}
+		if !b.parties[i].revoker.quiet() {
+			b.parties[i].revoker.giveUp()
 			err = ctx.Err()
 		}
-		b.parties[i].revoker.giveUp()
 	}
 	return err
 }
@@ -126,6 +127,13 @@ func (r *revoker) close() <-chan struct{} {
 		return none
 	}
 	return r.idle
+}
+
+// quiet reports whether nothing is queued or under way.
+func (r *revoker) quiet() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.workers == 0
 }
 
 // giveUp lets workers end with what they are at.
