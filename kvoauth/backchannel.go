@@ -75,7 +75,36 @@ func (b *Backend) endProviderSessions(ctx context.Context, rp *relyingParty, t *
 	if b.cfg.Users == nil { // then the account is the user
 		indexes = append(indexes, b.indexes(subject)...)
 	}
-	return b.endListed(ctx, indexes, b.revokeOnline)
+	ended, err := b.endListed(ctx, indexes, b.revokeOnline)
+	if err != nil || b.cfg.Users == nil {
+		return ended, err
+	}
+	older, err := b.endUserless(ctx, rp, t.sub, subject)
+	return ended + older, err
+}
+
+// endUserless ends the sessions of an account that began before users were kept. They are listed under the subject alone,
+// where now may be those of a user who is called like it; none is added any more.
+func (b *Backend) endUserless(ctx context.Context, rp *relyingParty, account, subject string) (ended int, err error) {
+	sessions, err := b.liveSessions(ctx, subject)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sessions {
+		d, ok := parseHandle(s.ID)
+		if !ok || s.ProviderID != rp.Provider.ID || s.AccountID != account {
+			continue
+		}
+		rec, err := b.remove(ctx, d)
+		if err != nil {
+			return ended, err
+		}
+		if rec != nil {
+			ended++
+			b.revokeOnline(ctx, d, rec)
+		}
+	}
+	return ended, nil
 }
 
 // revokeOnline has the tokens of a session revoked that ended because the provider's did. Those that were granted for

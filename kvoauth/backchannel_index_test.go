@@ -51,6 +51,22 @@ func TestLogoutOfAnAccount(t *testing.T) {
 	g.mustBe(bob, auth.CodeSessionNotFound)
 }
 
+// TestLogoutSinceUsersAreKept: also the sessions of before end, and nobody's who is called like their subject.
+func TestLogoutSinceUsersAreKept(t *testing.T) {
+	g := newRig(t, rigOptions{})
+	alice, bob := g.signInAs("alice", "a"), g.signInAs("bob", "b")
+	g.config.Users = everyoneLinks{} // in which accounts are called like their users
+	g.Backend = g.build(nil)
+	linked, err := g.attempt(auth.SignInParams{Link: true}, "carol", session(g.signInAs("alice", "c")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.logOut(g.Backend, "alice", "")
+	g.mustBe(alice, auth.CodeSessionNotFound)
+	g.mustBe(bob, "")
+	g.mustBe(credential(linked), "") // alice's, by another account
+}
+
 // TestLogoutOfASessionWithoutSID: a provider that says nothing of sid in its ID tokens, and one whose sid is no text.
 func TestLogoutOfASessionWithoutSID(t *testing.T) {
 	for _, sid := range []any{nil, 7, "", []string{"x"}} {
