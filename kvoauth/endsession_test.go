@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/netscript/auth"
 	"github.com/netscript/auth/authtest"
@@ -371,4 +373,21 @@ func TestLogoutAfterAChange(t *testing.T) {
 			t.Errorf("sent to %s, want %s", to.Location, want)
 		}
 	}
+}
+
+// TestSignOutDoesNotWaitForAProviderThatHangs: for as long as a request does that needs its tokens renewed, and no longer.
+func TestSignOutDoesNotWaitForAProviderThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, rigOptions{realTime: true, backend: withLogout})
+		c := credential(g.signIn("alice"))
+		release := make(chan struct{})
+		g.idp.SetFaults(fakeop.Faults{Before: map[fakeop.Endpoint]fakeop.Hook{fakeop.EndpointDiscovery: fakeop.HoldUntil(release)}})
+		began := time.Now()
+		d, err := g.build(nil).SignOut(request(session(c)), auth.SignOutParams{}) // a process that has not asked it yet
+		if waited := time.Since(began); err != nil || d.Location != "/home" || !clears(d.Cookies) || waited != 3*time.Second {
+			t.Errorf("after %v: %v, %+v", waited, err, d)
+		}
+		close(release)
+		time.Sleep(5 * time.Minute) // until the tokens are revoked, or given up
+	})
 }
