@@ -160,6 +160,13 @@ func (r *rig) fails(within time.Duration) {
 	wg.Wait()
 }
 
+// warm gives the store connections, and a record.
+func (r *rig) warm() {
+	r.Helper()
+	r.heals()
+	set(r.T, r.direct, "k", "v", time.Hour)
+}
+
 // heals wants the same store to work again without anybody's help, at the latest after all broken connections are used up.
 func (r *rig) heals() {
 	r.Helper()
@@ -186,7 +193,7 @@ func (r *rig) wantValue(key, want string) {
 
 func TestFaultSlow(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		r.proxy.Delay(10 * time.Millisecond)
 		if value, found, err := r.store.Get(r.Context(), "k"); string(value) != "v" || !found || err != nil {
 			r.Errorf("slow: %q, %t, %v", value, found, err)
@@ -200,7 +207,7 @@ func TestFaultSlow(t *testing.T) {
 
 func TestFaultHang(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		r.server.Pause(r.T)
 		r.fails(callTimeout)
 		r.server.Resume(r.T)
@@ -210,7 +217,7 @@ func TestFaultHang(t *testing.T) {
 
 func TestFaultBlackHole(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		r.proxy.BlackHole(true)
 		r.fails(callTimeout)
 		r.proxy.BlackHole(false)
@@ -220,7 +227,7 @@ func TestFaultBlackHole(t *testing.T) {
 
 func TestFaultRefused(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		if err := r.proxy.Refuse(true); err != nil {
 			r.Fatal(err)
 		}
@@ -301,10 +308,10 @@ func TestFaultReplyLost(t *testing.T) {
 		if err != nil {
 			r.Fatal(err)
 		}
-		pool.SetMaxOpenConns(1) // so that what is prepared stays prepared
-		s := newStore(r.T, r.db, sqlstore.Config{Timeout: 800 * time.Millisecond})
+		pool.SetMaxOpenConns(1)                                         // so that what is prepared stays prepared
+		s := newStore(r.T, r.db, sqlstore.Config{Timeout: time.Minute}) // never reached: the caller gives up
 		for name, c := range calls {
-			for _, ending := range []string{"cut", "timeout"} {
+			for _, ending := range []string{"cut", "given up"} {
 				r.heals()
 				for _, key := range []string{"warm", "k"} {
 					set(r.T, r.direct, key, "old", time.Hour)
@@ -316,8 +323,14 @@ func TestFaultReplyLost(t *testing.T) {
 				if name == "Take" && r.f.name == "mariadb" {
 					lose = r.loseSecondReply
 				}
+				ctx, cancel := context.WithCancel(r.Context())
+				end := r.proxy.Cut
+				if ending == "given up" {
+					end = cancel
+				}
 				var answer bool
-				lose(ending, c.want, func() { answer, err = c.call(r.Context(), s, "k") })
+				lose(end, c.want, func() { answer, err = c.call(ctx, s, "k") })
+				cancel()
 				if answer || err == nil {
 					r.Errorf("%s, %s: answer %t, error %v; want an error", name, ending, answer, err)
 				}
@@ -327,8 +340,8 @@ func TestFaultReplyLost(t *testing.T) {
 	})
 }
 
-// loseNextReply lets call send its statement, waits until k has the value want, and ends the connection.
-func (r *rig) loseNextReply(ending, want string, call func()) {
+// loseNextReply lets call send its statement, waits until k has the value want, and ends the wait for the reply.
+func (r *rig) loseNextReply(end func(), want string, call func()) {
 	r.Helper()
 	r.proxy.DropReplies(true)
 	var wg sync.WaitGroup
@@ -339,9 +352,7 @@ func (r *rig) loseNextReply(ending, want string, call func()) {
 		}
 		return ""
 	})
-	if ending == "cut" {
-		r.proxy.Cut()
-	}
+	end()
 	wg.Wait()
 	r.proxy.DropReplies(false)
 	r.proxy.Cut()
@@ -349,7 +360,7 @@ func (r *rig) loseNextReply(ending, want string, call func()) {
 
 // loseSecondReply does the same with the second statement of a Take on MySQL: the first one is answered while the second
 // one waits for a lock.
-func (r *rig) loseSecondReply(ending, want string, call func()) {
+func (r *rig) loseSecondReply(end func(), want string, call func()) {
 	r.Helper()
 	locker := r.f.connect(r.T, strings.Replace(r.dsn, r.proxy.Addr(), r.server.Addr, 1))
 	tx := locker.Begin()
@@ -367,19 +378,19 @@ func (r *rig) loseSecondReply(ending, want string, call func()) {
 		if err := tx.Commit().Error; err != nil {
 			r.Error(err)
 		}
-	}, ending, want, call)
+	}, end, want, call)
 	if pool, err := locker.DB(); err == nil {
 		_ = pool.Close()
 	}
 }
 
 // loseNextReplyAfter starts call, lets before happen, and loses the reply that follows.
-func (r *rig) loseNextReplyAfter(before func(), ending, want string, call func()) {
+func (r *rig) loseNextReplyAfter(before, end func(), want string, call func()) {
 	r.Helper()
 	var wg sync.WaitGroup
 	wg.Go(call)
 	before()
-	r.loseNextReply(ending, want, wg.Wait)
+	r.loseNextReply(end, want, wg.Wait)
 }
 
 // TestFaultKilled kills the server under writers. What was acknowledged is there afterwards, and nothing else than what was
@@ -437,7 +448,7 @@ func TestFaultKilled(t *testing.T) {
 // TestFaultLocked has the table locked by somebody else's transaction.
 func TestFaultLocked(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		locker := r.f.connect(r.T, strings.Replace(r.dsn, r.proxy.Addr(), r.server.Addr, 1))
 		pool, err := locker.DB()
 		if err != nil {
@@ -466,7 +477,7 @@ func TestFaultLocked(t *testing.T) {
 // TestFaultExhausted has all connections of the pool in use.
 func TestFaultExhausted(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		pool, err := r.db.DB()
 		if err != nil {
 			r.Fatal(err)
@@ -486,7 +497,7 @@ func TestFaultExhausted(t *testing.T) {
 // TestFaultReadOnly has a database that can be read: reads go on, writes fail.
 func TestFaultReadOnly(t *testing.T) {
 	eachServer(t, func(r *rig) {
-		set(r.T, r.store, "k", "v", time.Hour)
+		r.warm()
 		code := "25006"
 		var db *gorm.DB
 		if r.f.name == "postgres" {
