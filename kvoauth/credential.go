@@ -92,7 +92,11 @@ func readCookie(r *http.Request, name string) (string, presented) {
 
 // pairsNamed counts the pairs of that name in the Cookie header, whatever their values are.
 func pairsNamed(h http.Header, name string) (n int) {
-	for _, line := range h["Cookie"] {
+	lines := h["Cookie"]
+	if len(lines) == 1 && strings.Count(lines[0], name) == 1 { // nearly always
+		return 1
+	}
+	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
 			if own, _, _ := strings.Cut(pair, "="); textproto.TrimString(own) == name {
 				n++

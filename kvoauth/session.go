@@ -26,11 +26,12 @@ func (b *Backend) Authenticate(r *http.Request) (*auth.Authentication, error) {
 		return nil, b.reject(r.Context(), fail(auth.CodeCredentialMalformed, "authenticate", errCookie))
 	}
 	d := digestOf(credential)
-	e, err := b.live(r.Context(), d)
+	now := b.cfg.Now()
+	e, err := b.liveAt(r.Context(), d, now)
 	if err != nil {
 		return nil, b.reject(r.Context(), err)
 	}
-	if due := b.due(d, e.record, b.cfg.Now()); due != nothingDue {
+	if due := b.due(d, e.record, now); due != nothingDue {
 		if e, err = b.maintain(r.Context(), d, due); err != nil {
 			return nil, b.reject(r.Context(), err)
 		}
@@ -74,15 +75,20 @@ func (b *Backend) reject(ctx context.Context, err error) error {
 	return withCookies(err, []*http.Cookie{b.cfg.clearSessionCookie()})
 }
 
-// live returns the session of d if it authenticates now. A store that may be behind is asked past its cache before a
-// session is called expired: another process may have noted a use.
+// live returns the session of d if it authenticates now.
 func (b *Backend) live(ctx context.Context, d digest) (*cached, error) {
+	return b.liveAt(ctx, d, b.cfg.Now())
+}
+
+// liveAt is live by a clock that was read already. A store that may be behind is asked past its cache before a session is
+// called expired: another process may have noted a use.
+func (b *Backend) liveAt(ctx context.Context, d digest, now time.Time) (*cached, error) {
 	e, err := b.lookUp(ctx, d)
-	if err == nil && e.record.expired(b.cfg.Now()) && b.conditional != nil {
+	if err == nil && e.record.expired(now) && b.conditional != nil {
 		sealed, found, getErr := b.kv.Get(ctx, d.key(sessionKeyPrefix))
 		e, err = b.decoded(d, sealed, 0, found, getErr)
 	}
-	if err == nil && e.record.expired(b.cfg.Now()) {
+	if err == nil && e.record.expired(now) {
 		return nil, fail(auth.CodeSessionExpired, "read session", nil)
 	}
 	return e, err
