@@ -55,14 +55,8 @@ func (b *Backend) endListed(ctx context.Context, indexes []*userIndex, then func
 // session, and one which has not will fail it; then deletes them; then forgets them.
 func (x *userIndex) endPage(ctx context.Context, n int, then func(context.Context, digest, *record)) (int, error) {
 	var claimed []digest
-	err := x.changePage(ctx, n, func(p *indexPage) bool {
-		claimed = claimed[:0]
-		fresh := false
-		for i := range p.Entries {
-			fresh = fresh || !p.Entries[i].Ending
-			p.Entries[i].Ending = true
-			claimed = append(claimed, p.Entries[i].Digest)
-		}
+	err := x.changePage(ctx, n, func(p *indexPage) (fresh bool) {
+		claimed, fresh = p.Entries.claim()
 		return fresh
 	})
 	if err != nil || len(claimed) == 0 {

@@ -9,15 +9,11 @@ import (
 const accountKeyPrefix = "a:"
 
 func (b *Backend) accountIndexes(providerID, account string) []*userIndex {
-	all := make([]*userIndex, len(b.sealIndex.ring))
-	for i := range all {
-		all[i] = b.indexOf(accountKeyPrefix, providerID+"\x00"+account, i)
-	}
-	return all
+	return b.indexesOf(accountKeyPrefix, providerID+"\x00"+account)
 }
 
 func (b *Backend) accountIndex(rec *record, sealed []byte) *userIndex {
-	return b.accountIndexes(rec.ProviderID, rec.Account)[b.sealSession.position(sealed)]
+	return b.indexLike(sealed, accountKeyPrefix, rec.ProviderID+"\x00"+rec.Account)
 }
 
 // enlist lists the session of d, before it exists.

@@ -62,44 +62,35 @@ type indexRoot struct {
 type indexPage struct {
 	_       struct{} `cbor:",toarray"`
 	Closed  bool
-	Entries []indexEntry
-}
-
-// indexEntry is one session.
-type indexEntry struct {
-	_      struct{} `cbor:",toarray"`
-	Digest digest
-	EndsAt int64 // the absolute limit, Unix milliseconds
-	Ending bool  // "sign out everywhere" has claimed it: whoever is just creating it must not go on
+	Entries indexEntries
 }
 
 // index returns the index that lists the sessions of userID which are sealed like sealed.
 func (b *Backend) index(userID string, sealed []byte) *userIndex {
-	return b.indexAt(userID, b.sealSession.position(sealed))
+	return b.indexLike(sealed, indexKeyPrefix, userID)
 }
 
 // indexes returns the indexes of userID under all keys.
-func (b *Backend) indexes(userID string) []*userIndex {
+func (b *Backend) indexes(userID string) []*userIndex { return b.indexesOf(indexKeyPrefix, userID) }
+
+// indexLike returns the index of id under the key that sealed is sealed with.
+func (b *Backend) indexLike(sealed []byte, prefix, id string) *userIndex {
+	return b.indexAt(prefix, id, b.sealSession.position(sealed))
+}
+
+// indexesOf returns the indexes of id under all keys.
+func (b *Backend) indexesOf(prefix, id string) []*userIndex {
 	all := make([]*userIndex, len(b.sealIndex.ring))
 	for i := range all {
-		all[i] = b.indexAt(userID, i)
+		all[i] = b.indexAt(prefix, id, i)
 	}
 	return all
 }
 
-func (b *Backend) indexAt(userID string, position int) *userIndex {
-	return b.indexOf(indexKeyPrefix, userID, position)
-}
-
-// indexOf names an index by a digest: user ids are of any length and alphabet, keys of the store are not.
-func (b *Backend) indexOf(prefix, id string, position int) *userIndex {
+// indexAt names an index by a digest: user ids are of any length and alphabet, keys of the store are not.
+func (b *Backend) indexAt(prefix, id string, position int) *userIndex {
 	key := b.sealIndex.ring[position]
 	return &userIndex{b, prefix, key, hex.EncodeToString(key.id[:]) + ":" + digest(sha256.Sum256([]byte(id))).handle()}
-}
-
-// over reports whether the session of e has ended by any process's clock.
-func (e indexEntry) over(now time.Time) bool {
-	return !now.Before(time.UnixMilli(e.EndsAt).Add(maxClockDifference))
 }
 
 func (x *userIndex) page(n int) string { return x.name + ":" + strconv.Itoa(n) }
@@ -137,44 +128,47 @@ func (x *userIndex) swap(ctx context.Context, name string, prev []byte, v any, t
 	return swapped, nil
 }
 
-// changeRoot applies change to the root until nobody else changed it in between, and returns what it then is. change
-// returns false when there is nothing to change.
-func (x *userIndex) changeRoot(ctx context.Context, change func(*indexRoot) bool) (indexRoot, error) {
+// changeRecord applies change to the record called name until nobody else changed it in between, and returns what it then
+// is. change returns false when there is nothing to change; ttl is for how long what it leaves is kept.
+func changeRecord[T any](ctx context.Context, x *userIndex, name string, change func(*T) bool, ttl func(*T) time.Duration) (T, error) {
 	for range indexAttempts {
-		var root indexRoot
-		prev, err := x.load(ctx, x.name, &root)
-		if err != nil || !change(&root) {
-			return root, err
+		var v T
+		prev, err := x.load(ctx, name, &v)
+		if err != nil || !change(&v) {
+			return v, err
 		}
-		now := x.cfg.Now()
-		// Never shorter than it was: the absolute timeout may have been longer when its sessions began.
-		root.Until = max(root.Until, now.Add(2*x.cfg.AbsoluteTimeout).UnixMilli())
-		ttl := time.UnixMilli(root.Until).Sub(now) + emptyPageTTL
-		if swapped, err := x.swap(ctx, x.name, prev, root, ttl); err != nil || swapped {
-			return root, err
+		lifetime := ttl(&v)
+		if swapped, err := x.swap(ctx, name, prev, v, lifetime); err != nil || swapped {
+			return v, err
 		}
 	}
-	return indexRoot{}, fail(auth.CodeStoreUnavailable, "user index", errContended)
+	var none T
+	return none, fail(auth.CodeStoreUnavailable, "user index", errContended)
+}
+
+func (x *userIndex) changeRoot(ctx context.Context, change func(*indexRoot) bool) (indexRoot, error) {
+	var now time.Time
+	extend := func(root *indexRoot) bool {
+		if !change(root) {
+			return false
+		}
+		now = x.cfg.Now()
+		// Never shorter than it was: the absolute timeout may have been longer when its sessions began.
+		root.Until = max(root.Until, now.Add(2*x.cfg.AbsoluteTimeout).UnixMilli())
+		return true
+	}
+	return changeRecord(ctx, x, x.name, extend, func(root *indexRoot) time.Duration {
+		return time.UnixMilli(root.Until).Sub(now) + emptyPageTTL
+	})
 }
 
 func (x *userIndex) root(ctx context.Context) (indexRoot, error) {
 	return x.changeRoot(ctx, func(*indexRoot) bool { return false })
 }
 
-// changePage does the same for page n.
 func (x *userIndex) changePage(ctx context.Context, n int, change func(*indexPage) bool) error {
-	name := x.page(n)
-	for range indexAttempts {
-		var p indexPage
-		prev, err := x.load(ctx, name, &p)
-		if err != nil || !change(&p) {
-			return err
-		}
-		if swapped, err := x.swap(ctx, name, prev, p, p.ttl(x.cfg.Now())); err != nil || swapped {
-			return err
-		}
-	}
-	return fail(auth.CodeStoreUnavailable, "user index", errContended)
+	_, err := changeRecord(ctx, x, x.page(n), change, func(p *indexPage) time.Duration { return p.ttl(x.cfg.Now()) })
+	return err
 }
 
 // ttl keeps a page a little longer than its last session.
@@ -182,11 +176,7 @@ func (p *indexPage) ttl(now time.Time) time.Duration {
 	if p.Closed {
 		return closedPageTTL
 	}
-	ttl := emptyPageTTL
-	for _, e := range p.Entries {
-		ttl = max(ttl, time.UnixMilli(e.EndsAt).Sub(now)+emptyPageTTL)
-	}
-	return ttl
+	return p.Entries.ttl(now)
 }
 
 // add notes the session of d before it is made, and returns the page that it is on.
@@ -199,7 +189,7 @@ func (x *userIndex) add(ctx context.Context, d digest, endsAt int64) (int, error
 		added := false
 		err = x.changePage(ctx, root.Last, func(p *indexPage) bool {
 			now := x.cfg.Now()
-			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.over(now) })
+			p.Entries = p.Entries.unended(now)
 			if added = !p.Closed && len(p.Entries) < pageSize; added {
 				p.Entries = append(p.Entries, indexEntry{Digest: d, EndsAt: endsAt})
 			}
@@ -261,14 +251,10 @@ func (x *userIndex) has(ctx context.Context, n int, d digest, epoch int64) (bool
 	}
 	var p indexPage
 	_, err = x.load(ctx, x.page(n), &p)
-	return slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
+	return p.Entries.keep(d), err
 }
 
 // forget forgets sessions of page n.
 func (x *userIndex) forget(ctx context.Context, n int, gone ...digest) error {
-	return x.changePage(ctx, n, func(p *indexPage) bool {
-		before := len(p.Entries)
-		p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return slices.Contains(gone, e.Digest) })
-		return len(p.Entries) != before
-	})
+	return x.changePage(ctx, n, func(p *indexPage) bool { return p.Entries.forget(gone) })
 }

@@ -3,7 +3,6 @@ package kvoauth
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -21,40 +20,28 @@ const (
 
 type sidPage struct {
 	_       struct{} `cbor:",toarray"`
-	Entries []indexEntry
+	Entries indexEntries
 	Ended   int64 // the epoch; a sign-in of an earlier one is not completed
 }
 
-func (b *Backend) sidIndexAt(providerID, sid string, position int) *userIndex {
-	return b.indexOf(sidKeyPrefix, providerID+"\x00"+sid, position)
+func (b *Backend) sidIndexes(providerID, sid string) []*userIndex {
+	return b.indexesOf(sidKeyPrefix, providerID+"\x00"+sid)
 }
 
 // sidIndex returns the index that lists rec, which is sealed like sealed.
 func (b *Backend) sidIndex(rec *record, sealed []byte) *userIndex {
-	return b.sidIndexAt(rec.ProviderID, rec.SID, b.sealSession.position(sealed))
+	return b.indexLike(sealed, sidKeyPrefix, rec.ProviderID+"\x00"+rec.SID)
 }
 
-// changeSIDs applies change to the record until nobody else changed it in between.
 func (x *userIndex) changeSIDs(ctx context.Context, change func(*sidPage) bool) error {
-	for range indexAttempts {
-		var p sidPage
-		prev, err := x.load(ctx, x.name, &p)
-		if err != nil || !change(&p) {
-			return err
+	_, err := changeRecord(ctx, x, x.name, change, func(p *sidPage) time.Duration {
+		ttl := p.Entries.ttl(x.cfg.Now())
+		if p.Ended != 0 {
+			ttl = max(ttl, logoutMemory)
 		}
-		if swapped, err := x.swap(ctx, x.name, prev, p, p.ttl(x.cfg.Now())); err != nil || swapped {
-			return err
-		}
-	}
-	return fail(auth.CodeStoreUnavailable, "sid index", errContended)
-}
-
-func (p *sidPage) ttl(now time.Time) time.Duration {
-	ttl := (&indexPage{Entries: p.Entries}).ttl(now)
-	if p.Ended != 0 {
-		ttl = max(ttl, logoutMemory)
-	}
-	return ttl
+		return ttl
+	})
+	return err
 }
 
 // addSID notes the session of d before it is made. One sid has so many sessions only when one browser loses its cookies
@@ -63,8 +50,7 @@ func (x *userIndex) addSID(ctx context.Context, d digest, endsAt int64) error {
 	for {
 		var oldest *digest
 		err := x.changeSIDs(ctx, func(p *sidPage) bool {
-			now := x.cfg.Now()
-			p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return e.over(now) })
+			p.Entries = p.Entries.unended(x.cfg.Now())
 			if oldest = nil; len(p.Entries) >= pageSize {
 				oldest = &p.Entries[0].Digest
 				return false
@@ -88,22 +74,19 @@ func (x *userIndex) addSID(ctx context.Context, d digest, endsAt int64) error {
 func (x *userIndex) hasSID(ctx context.Context, d digest, epoch int64) (bool, error) {
 	var p sidPage
 	_, err := x.load(ctx, x.name, &p)
-	return epoch >= p.Ended && slices.ContainsFunc(p.Entries, func(e indexEntry) bool { return e.Digest == d && !e.Ending }), err
+	return epoch >= p.Ended && p.Entries.keep(d), err
 }
 
 func (x *userIndex) removeSIDs(ctx context.Context, gone ...digest) error {
-	return x.changeSIDs(ctx, func(p *sidPage) bool {
-		before := len(p.Entries)
-		p.Entries = slices.DeleteFunc(p.Entries, func(e indexEntry) bool { return slices.Contains(gone, e.Digest) })
-		return len(p.Entries) != before
-	})
+	return x.changeSIDs(ctx, func(p *sidPage) bool { return p.Entries.forget(gone) })
 }
 
 // endSID ends the sessions of a sid, and the sign-ins under way that would have it. A token that names another subject than
 // one of them is contradictory, and ends none.
 func (b *Backend) endSID(ctx context.Context, rp *relyingParty, t *logoutToken) (ended int, err error) {
-	for i := range b.sealIndex.ring {
-		if err := b.sidIndexAt(rp.Provider.ID, t.sid, i).wantAccount(ctx, t.sub); err != nil {
+	indexes := b.sidIndexes(rp.Provider.ID, t.sid)
+	for _, x := range indexes {
+		if err := x.wantAccount(ctx, t.sub); err != nil {
 			return 0, err
 		}
 	}
@@ -111,8 +94,8 @@ func (b *Backend) endSID(ctx context.Context, rp *relyingParty, t *logoutToken) 
 	if err != nil {
 		return 0, err
 	}
-	for i := range b.sealIndex.ring {
-		n, err := b.sidIndexAt(rp.Provider.ID, t.sid, i).endSIDs(ctx, epoch)
+	for _, x := range indexes {
+		n, err := x.endSIDs(ctx, epoch)
 		ended += n
 		if err != nil {
 			return ended, err
@@ -144,12 +127,8 @@ func (x *userIndex) wantAccount(ctx context.Context, account string) error {
 func (x *userIndex) endSIDs(ctx context.Context, epoch int64) (int, error) {
 	var claimed []digest
 	err := x.changeSIDs(ctx, func(p *sidPage) bool {
-		claimed = claimed[:0]
 		p.Ended = max(p.Ended, epoch)
-		for i := range p.Entries {
-			p.Entries[i].Ending = true
-			claimed = append(claimed, p.Entries[i].Digest)
-		}
+		claimed, _ = p.Entries.claim()
 		return true
 	})
 	if err != nil || len(claimed) == 0 {
